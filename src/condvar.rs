@@ -1,0 +1,337 @@
+//! A condition variable.
+
+use std::{fmt, future::poll_fn, pin::pin};
+
+use crate::{
+    blocking::block_on,
+    mutex::MutexGuard,
+    waiter_queue::{Left, Outcome, Queue, Slot},
+};
+
+/// A condition variable: std's, over the guards of [`Mutex`](crate::Mutex).
+///
+/// | | |
+/// |---|---|
+/// | Fairness | Waiters are notified first come, first served, and then lock the mutex in turn. |
+/// | Memory ordering | The mutex's: what was done under a guard happened before the next lock. |
+/// | Cost | A notification that finds nobody waiting: one atomic read-modify-write. A wait: five or six and those of the mutex, and no allocation once the thread has waited before. |
+/// | Cancelling | A dropped wait has unlocked the mutex and does not lock it again. A notification that it had received passes on to the next waiter. |
+/// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
+///
+/// As with std's, a wait may end without a notification: wait in a loop, or with
+/// [`wait_while`](Self::wait_while). A notification is for those who wait; with nobody waiting it
+/// is lost. For a flag that stays set, see [`Event`](crate::Event).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use compio_sync::{Condvar, Mutex};
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+/// let consumer = compio_runtime::spawn({
+///     let shared = shared.clone();
+///     async move {
+///         let (items, filled) = &*shared;
+///         let mut items = filled.wait_while(items.lock().await, |items| items.is_empty()).await;
+///         items.pop()
+///     }
+/// });
+///
+/// let (items, filled) = &*shared;
+/// items.lock().await.push("apple");
+/// filled.notify_one();
+/// assert_eq!(consumer.await.unwrap(), Some("apple"));
+/// # });
+/// ```
+pub struct Condvar {
+    queue: Queue,
+}
+
+impl Condvar {
+    crate::loom::const_fn! {
+        /// Creates a condition variable that nobody waits for.
+        pub fn new() -> Self {
+            Self { queue: Queue::new(0) }
+        }
+    }
+
+    /// Unlocks the mutex, waits for a notification, and locks the mutex again.
+    ///
+    /// Nothing happens before the future is first polled. That poll begins the wait and then
+    /// unlocks, so no notification that is sent under the mutex can be missed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the mutex is or gets unlocked, and stays so for this caller. A
+    /// notification by [`notify_one`](Self::notify_one) that had reached it passes on to the next
+    /// waiter.
+    pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        let mutex = MutexGuard::mutex(&guard);
+        let mut wait = Wait {
+            queue: &self.queue,
+            slot: Slot::Idle,
+            received: None,
+        };
+        wait.until_notified(guard).await;
+        let guard = mutex.lock().await;
+        wait.keep();
+        guard
+    }
+
+    /// Waits as long as `condition` holds.
+    ///
+    /// `condition` is called with the mutex locked: before the first wait, and after each.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    ///
+    /// The future passes on a panic of `condition`, and has unlocked the mutex then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (count, changed) = (compio_sync::Mutex::new(3), compio_sync::Condvar::new());
+    /// let count = changed.wait_while(count.lock().await, |count| *count < 3).await;
+    /// assert_eq!(*count, 3);
+    /// # });
+    /// ```
+    pub async fn wait_while<'a, T: ?Sized>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        while condition(&mut *guard) {
+            guard = self.wait(guard).await;
+        }
+        guard
+    }
+
+    /// Waits for a notification, for at most `timeout`.
+    ///
+    /// The time runs from the first poll; locking the mutex again may take longer. If a
+    /// notification arrives just as the time ends, the wait counts as notified.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    ///
+    /// Outside a compio runtime, whose timers it needs. The mutex gets unlocked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (mutex, changed) = (compio_sync::Mutex::new(()), compio_sync::Condvar::new());
+    /// let (_guard, result) =
+    ///     changed.wait_timeout(mutex.lock().await, Duration::from_millis(5)).await;
+    /// assert!(result.timed_out());
+    /// # });
+    /// ```
+    #[cfg(feature = "time")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
+    pub async fn wait_timeout<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: std::time::Duration,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let mutex = MutexGuard::mutex(&guard);
+        let mut wait = Wait {
+            queue: &self.queue,
+            slot: Slot::Idle,
+            received: None,
+        };
+        let elapsed = compio_runtime::time::timeout(timeout, wait.until_notified(guard))
+            .await
+            .is_err();
+        let timed_out = elapsed && !wait.give_up();
+        let guard = mutex.lock().await;
+        wait.keep();
+        (guard, WaitTimeoutResult(timed_out))
+    }
+
+    /// Waits as long as `condition` holds, for at most `timeout` in all.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    ///
+    /// As for [`wait_timeout`](Self::wait_timeout), and it passes on a panic of `condition`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (count, changed) = (compio_sync::Mutex::new(0), compio_sync::Condvar::new());
+    /// let (count, result) = changed
+    ///     .wait_timeout_while(count.lock().await, Duration::from_millis(5), |count| *count == 0)
+    ///     .await;
+    /// assert!(result.timed_out());
+    /// assert_eq!(*count, 0);
+    /// # });
+    /// ```
+    #[cfg(feature = "time")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
+    pub async fn wait_timeout_while<'a, T: ?Sized>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        timeout: std::time::Duration,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let begin = std::time::Instant::now();
+        while condition(&mut *guard) {
+            let Some(left) = timeout.checked_sub(begin.elapsed()) else {
+                return (guard, WaitTimeoutResult(true));
+            };
+            guard = self.wait_timeout(guard, left).await.0;
+        }
+        (guard, WaitTimeoutResult(false))
+    }
+
+    /// Waits for a notification, blocking the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// Inside a compio runtime, whose every task it would stop. The mutex gets unlocked.
+    pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        block_on("blocking_wait", self.wait(guard))
+    }
+
+    /// Waits as long as `condition` holds, blocking the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_wait`](Self::blocking_wait), and it passes on a panic of `condition`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Condvar, Mutex};
+    ///
+    /// static READY: Mutex<bool> = Mutex::new(false);
+    /// static CHANGED: Condvar = Condvar::new();
+    ///
+    /// let thread = std::thread::spawn(|| {
+    ///     drop(CHANGED.blocking_wait_while(READY.blocking_lock(), |ready| !*ready));
+    /// });
+    /// *READY.blocking_lock() = true;
+    /// CHANGED.notify_all();
+    /// thread.join().unwrap();
+    /// ```
+    pub fn blocking_wait_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        block_on("blocking_wait_while", self.wait_while(guard, condition))
+    }
+
+    /// Notifies the task that has waited longest, if any waits.
+    #[inline]
+    pub fn notify_one(&self) {
+        self.queue.notify(1);
+    }
+
+    /// Notifies all tasks that wait.
+    #[inline]
+    pub fn notify_all(&self) {
+        self.queue.notify_all();
+    }
+
+    /// Returns how many tasks and threads wait for a notification.
+    ///
+    /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
+    /// be counted.
+    pub fn waiter_count(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar")
+            .field("waiter_count", &self.waiter_count())
+            .finish()
+    }
+}
+
+/// Whether a wait of a [`Condvar`] ended because its time had run out.
+#[cfg(feature = "time")]
+#[cfg_attr(docsrs, doc(cfg(feature = "time")))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+#[cfg(feature = "time")]
+impl WaitTimeoutResult {
+    /// Returns whether the time had run out.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.0
+    }
+}
+
+/// One wait for a notification, from the unlocking of the mutex until it is locked again.
+struct Wait<'a> {
+    queue: &'a Queue,
+    slot: Slot,
+    /// The notification, which passes on if the mutex is not locked again.
+    received: Option<Outcome>,
+}
+
+impl Wait<'_> {
+    /// Begins to wait, unlocks, and waits.
+    async fn until_notified<T: ?Sized>(&mut self, guard: MutexGuard<'_, T>) {
+        let mut guard = Some(guard);
+        let notified = poll_fn(|cx| {
+            let poll = self.queue.poll_notice(&mut self.slot, cx);
+            drop(guard.take());
+            poll
+        });
+        self.received = pin!(notified).await;
+    }
+
+    /// Stops waiting. Says whether a notification had arrived.
+    #[cfg(feature = "time")]
+    fn give_up(&mut self) -> bool {
+        if let Left::With(outcome) = self.queue.leave(&mut self.slot) {
+            self.received = Some(outcome);
+        }
+        self.received.is_some()
+    }
+
+    /// Uses the notification up.
+    fn keep(mut self) {
+        self.received = None;
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Left::With(outcome) = self.queue.leave(&mut self.slot) {
+            self.received = Some(outcome);
+        }
+        if self.received == Some(Outcome::Granted) {
+            self.queue.notify(1);
+        }
+    }
+}

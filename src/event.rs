@@ -1,0 +1,177 @@
+//! A manual-reset event.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    blocking::block_on,
+    waiter_queue::{Queue, Slot},
+};
+
+/// A manual-reset event: a flag that tasks and threads wait for.
+///
+/// | | |
+/// |---|---|
+/// | Fairness | [`set`](Self::set) lets everybody go who waits, in the order they came. |
+/// | Memory ordering | What came before `set` happened before a `wait` that it ends returns, and before an `is_set` that returns `true`. |
+/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: five or six, and no allocation once the thread has waited before. |
+/// | Cancelling | A dropped wait has no effect. |
+/// | Without a runtime | Works with any executor, and with plain threads through [`blocking_wait`](Self::blocking_wait). |
+///
+/// Whoever waits when the event is set goes on, even if it is [`reset`](Self::reset) before they
+/// are polled.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use compio_sync::Event;
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let start = Arc::new(Event::new());
+/// let runner = compio_runtime::spawn({
+///     let start = start.clone();
+///     async move { start.wait().await }
+/// });
+/// start.set();
+/// runner.await.unwrap();
+/// # });
+/// ```
+pub struct Event {
+    /// Its bar is down while the event is set.
+    queue: Queue,
+}
+
+impl Event {
+    crate::loom::const_fn! {
+        /// Creates an event that is not set.
+        pub fn new() -> Self {
+            Self { queue: Queue::new(0) }
+        }
+    }
+
+    /// Sets the event, and lets everybody go who waits for it.
+    ///
+    /// It stays set until [`reset`](Self::reset). Setting it again has no effect.
+    pub fn set(&self) {
+        if self.queue.bar() {
+            self.queue.notify_queued_all();
+        }
+    }
+
+    /// Resets the event: who waits from here on waits for the next [`set`](Self::set).
+    pub fn reset(&self) {
+        self.queue.unbar();
+    }
+
+    /// Returns whether the event is set.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.queue.is_barred()
+    }
+
+    /// Waits until the event is set. Returns at once if it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let event = compio_sync::Event::new();
+    /// event.set();
+    /// event.wait().await;
+    /// # });
+    /// ```
+    #[inline]
+    pub fn wait(&self) -> EventWait<'_> {
+        EventWait {
+            queue: &self.queue,
+            slot: Slot::Idle,
+        }
+    }
+
+    /// Waits until the event is set, blocking the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// Inside a compio runtime, whose every task it would stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::Event;
+    ///
+    /// static READY: Event = Event::new();
+    ///
+    /// let thread = std::thread::spawn(|| READY.blocking_wait());
+    /// READY.set();
+    /// thread.join().unwrap();
+    /// ```
+    pub fn blocking_wait(&self) {
+        block_on("blocking_wait", self.wait());
+    }
+
+    /// Returns how many tasks and threads wait.
+    ///
+    /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
+    /// be counted.
+    pub fn waiter_count(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("is_set", &self.is_set())
+            .field("waiter_count", &self.waiter_count())
+            .finish()
+    }
+}
+
+/// The future of [`Event::wait`].
+#[must_use = "futures do nothing unless polled"]
+pub struct EventWait<'a> {
+    queue: &'a Queue,
+    slot: Slot,
+}
+
+impl Future for EventWait<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        // Let through, let go, or found set while waiting: all mean that it was set.
+        this.queue.poll_notice(&mut this.slot, cx).map(drop)
+    }
+}
+
+impl Drop for EventWait<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Slot::Waiting(_) = self.slot {
+            self.queue.leave(&mut self.slot);
+        }
+    }
+}
+
+impl fmt::Debug for EventWait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventWait").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,555 @@
+//! A counting semaphore.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use crate::{
+    blocking::block_on,
+    loom::AtomicUsize,
+    waiter_queue::{MAX_PERMITS, Queue},
+};
+
+mod acquire;
+mod permit;
+
+use acquire::Waiting;
+pub use acquire::{Acquire, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
+pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
+
+/// A counting semaphore: a number of permits that tasks and threads take and give back.
+///
+/// | | |
+/// |---|---|
+/// | Fairness | Strictly first come, first served. Nobody overtakes, not even where a later request is small enough to be met at once, so large requests are not starved. |
+/// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
+/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: five or six more, and no allocation once the thread has waited before. |
+/// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
+/// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
+/// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
+///
+/// A permit is given to the waiter itself, at the moment of release. A waiter that has been given
+/// its permits but is not polled keeps them from everybody else until it is polled or dropped.
+///
+/// # Closing
+///
+/// [`close`](Self::close) ends the handing out of permits: those who wait are turned away, and so
+/// is everyone who comes later. Since most semaphores are never closed, [`acquire`](Self::acquire)
+/// yields a plain permit, without a `Result` to unwrap at every use; on a closed semaphore it
+/// panics. Code that has to live with being turned away asks with
+/// [`or_closed`](Acquire::or_closed), which yields [`Closed`] instead. A panic was preferred to the
+/// other two plain answers, to wait for ever and to hand out permits all the same: the first would
+/// hang a shutdown, the second would defeat it.
+///
+/// # Examples
+///
+/// At most two at a time:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use compio_sync::Semaphore;
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let semaphore = Arc::new(Semaphore::new(2));
+/// let mut tasks = Vec::new();
+/// for n in 0..10 {
+///     let semaphore = semaphore.clone();
+///     tasks.push(compio_runtime::spawn(async move {
+///         let _permit = semaphore.acquire().await;
+///         n // at most two tasks are here at a time
+///     }));
+/// }
+/// for task in tasks {
+///     task.await.unwrap();
+/// }
+/// assert_eq!(semaphore.available_permits(), 2);
+/// # });
+/// ```
+pub struct Semaphore {
+    queue: Queue,
+    /// How many permits there are in all: those available, less the debt, and those held. Signed:
+    /// permits that are forgotten while there is a debt are missing from later ones.
+    capacity: AtomicUsize,
+}
+
+impl Semaphore {
+    /// How many permits a semaphore can have: 2^47 - 1, or 2^21 - 1 on 32-bit targets.
+    pub const MAX_PERMITS: usize = MAX_PERMITS;
+
+    crate::loom::const_fn! {
+        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS).
+        ///
+        /// With 0 it is a signal: waiters go on when somebody calls
+        /// [`add_permits`](Self::add_permits).
+        ///
+        /// # Panics
+        ///
+        /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::Semaphore;
+        ///
+        /// static CONNECTIONS: Semaphore = Semaphore::new(100);
+        /// assert_eq!(CONNECTIONS.available_permits(), 100);
+        /// ```
+        pub fn new(permits: usize) -> Self {
+            assert!(permits <= MAX_PERMITS, "a semaphore has at most Semaphore::MAX_PERMITS permits");
+            Self { queue: Queue::new(permits), capacity: AtomicUsize::new(permits) }
+        }
+    }
+
+    // ---- acquiring ----
+
+    /// Acquires a permit, waiting until there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped has taken nothing, and has lost its place in line.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if the semaphore is or gets [closed](Self#closing).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = compio_sync::Semaphore::new(1);
+    /// let permit = semaphore.acquire().await;
+    /// assert_eq!(semaphore.available_permits(), 0);
+    /// drop(permit);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # });
+    /// ```
+    #[inline]
+    pub fn acquire(&self) -> Acquire<'_> {
+        self.acquire_many(1)
+    }
+
+    /// Acquires `count` permits at once, waiting until there are that many.
+    ///
+    /// None are taken before all can be. While the request is at the head of the line, smaller ones
+    /// behind it wait, even if there are permits for them. A `count` of 0 never waits. A `count`
+    /// above [`max_permits`](Self::max_permits) waits until permits are added.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// If `count` is more than [`MAX_PERMITS`](Self::MAX_PERMITS). The future panics if the
+    /// semaphore is or gets [closed](Self#closing).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let kilobytes = compio_sync::Semaphore::new(1024);
+    /// let permit = kilobytes.acquire_many(256).await;
+    /// assert_eq!(permit.num_permits(), 256);
+    /// assert_eq!(kilobytes.in_use(), 256);
+    /// # });
+    /// ```
+    #[inline]
+    pub fn acquire_many(&self, count: usize) -> Acquire<'_> {
+        Acquire::new(Waiting::new(self, count))
+    }
+
+    /// Acquires a permit that owns the semaphore, waiting until there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// The future panics if the semaphore is or gets [closed](Self#closing).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().acquire_owned().await;
+    /// let task = compio_runtime::spawn(async move { drop(permit) });
+    /// task.await.unwrap();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # });
+    /// ```
+    pub fn acquire_owned(self: Arc<Self>) -> AcquireOwned {
+        self.acquire_many_owned(1)
+    }
+
+    /// Acquires `count` permits that own the semaphore, waiting until there are that many.
+    ///
+    /// See [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As for [`acquire_many`](Self::acquire_many).
+    pub fn acquire_many_owned(self: Arc<Self>, count: usize) -> AcquireOwned {
+        AcquireOwned::new(Waiting::new(self, count))
+    }
+
+    /// Acquires a permit if there is one and nobody waits for it.
+    ///
+    /// Returns `None` otherwise, and on a closed semaphore.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(1);
+    /// let permit = semaphore.try_acquire();
+    /// assert!(permit.is_some());
+    /// assert!(semaphore.try_acquire().is_none());
+    /// ```
+    #[inline]
+    pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
+        self.try_acquire_many(1)
+    }
+
+    /// Acquires `count` permits if there are that many and nobody waits.
+    ///
+    /// Returns `None` otherwise, and on a closed semaphore.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[inline]
+    pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
+        self.try_take(count)
+            .then(|| SemaphorePermit::new(self, count))
+    }
+
+    /// Acquires a permit that owns the semaphore, if there is one and nobody waits for it.
+    ///
+    /// Returns `None` otherwise, and on a closed semaphore.
+    pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
+        self.try_acquire_many_owned(1)
+    }
+
+    /// Acquires `count` permits that own the semaphore, if there are that many and nobody waits.
+    ///
+    /// Returns `None` otherwise, and on a closed semaphore.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    pub fn try_acquire_many_owned(self: Arc<Self>, count: usize) -> Option<OwnedSemaphorePermit> {
+        self.try_take(count)
+            .then(|| OwnedSemaphorePermit::new(self, count))
+    }
+
+    #[inline]
+    fn try_take(&self, count: usize) -> bool {
+        check_count(count);
+        if count == 0 {
+            !self.is_closed()
+        } else {
+            self.queue.try_take(count)
+        }
+    }
+
+    /// Acquires a permit, blocking the calling thread until there is one.
+    ///
+    /// For plain threads. The thread waits in the same line as the tasks.
+    ///
+    /// # Panics
+    ///
+    /// Inside a compio runtime, whose every task it would stop; and if the semaphore is or gets
+    /// [closed](Self#closing).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::Semaphore;
+    ///
+    /// static SEMAPHORE: Semaphore = Semaphore::new(0);
+    ///
+    /// let thread = std::thread::spawn(|| drop(SEMAPHORE.blocking_acquire()));
+    /// SEMAPHORE.add_permits(1);
+    /// thread.join().unwrap();
+    /// ```
+    pub fn blocking_acquire(&self) -> SemaphorePermit<'_> {
+        block_on("blocking_acquire", self.acquire())
+    }
+
+    /// Acquires `count` permits, blocking the calling thread until there are that many.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_acquire`](Self::blocking_acquire), and if `count` is more than
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS).
+    pub fn blocking_acquire_many(&self, count: usize) -> SemaphorePermit<'_> {
+        block_on("blocking_acquire_many", self.acquire_many(count))
+    }
+
+    /// Acquires a permit that owns the semaphore, blocking the calling thread until there is one.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_acquire`](Self::blocking_acquire).
+    pub fn blocking_acquire_owned(self: Arc<Self>) -> OwnedSemaphorePermit {
+        block_on("blocking_acquire_owned", self.acquire_owned())
+    }
+
+    /// Acquires `count` permits that own the semaphore, blocking the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_acquire_many`](Self::blocking_acquire_many).
+    pub fn blocking_acquire_many_owned(self: Arc<Self>, count: usize) -> OwnedSemaphorePermit {
+        block_on(
+            "blocking_acquire_many_owned",
+            self.acquire_many_owned(count),
+        )
+    }
+
+    /// Acquires a permit, waiting for at most `timeout`.
+    ///
+    /// The time runs from the first poll. If a permit is handed over just as it ends, that permit
+    /// is what you get.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`](compio_runtime::time::Elapsed) if there was no permit in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// Outside a compio runtime, whose timers it needs; and if the semaphore is or gets
+    /// [closed](Self#closing).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = compio_sync::Semaphore::new(0);
+    /// assert!(semaphore.acquire_timeout(Duration::from_millis(5)).await.is_err());
+    /// # });
+    /// ```
+    #[cfg(feature = "time")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
+    pub async fn acquire_timeout(
+        &self,
+        timeout: std::time::Duration,
+    ) -> Result<SemaphorePermit<'_>, compio_runtime::time::Elapsed> {
+        let mut acquire = self.acquire();
+        match compio_runtime::time::timeout(timeout, &mut acquire).await {
+            Ok(permit) => Ok(permit),
+            Err(elapsed) => acquire.give_up().ok_or(elapsed),
+        }
+    }
+
+    // ---- changing the number of permits ----
+
+    /// Adds `count` permits for good, and hands them to those who wait.
+    ///
+    /// A debt that [`forget_permits`](Self::forget_permits) has left is repaid first.
+    ///
+    /// # Panics
+    ///
+    /// If there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) in all. Nothing is changed
+    /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(0);
+    /// semaphore.add_permits(3);
+    /// assert_eq!(semaphore.available_permits(), 3);
+    /// assert_eq!(semaphore.max_permits(), 3);
+    /// ```
+    pub fn add_permits(&self, count: usize) {
+        self.change_capacity(
+            |capacity| {
+                (count as isize)
+                    .checked_add(capacity)
+                    .filter(|&sum| count <= MAX_PERMITS && sum <= MAX_PERMITS as isize)
+            },
+            "Semaphore::add_permits: there would be more than Semaphore::MAX_PERMITS permits",
+        );
+        if count > 0 {
+            self.queue.give(count);
+        }
+    }
+
+    /// Takes up to `count` permits away for good, and returns how many.
+    ///
+    /// Only permits that are available are taken; it never waits for any to be given back. See
+    /// [`forget_permits`](Self::forget_permits) for taking an exact number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(3);
+    /// let permit = semaphore.try_acquire().unwrap();
+    /// assert_eq!(semaphore.reduce_permits(5), 2);
+    /// drop(permit);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
+    pub fn reduce_permits(&self, count: usize) -> usize {
+        let taken = self.queue.reduce(count);
+        // ORDERING: Relaxed. A count; the permits are in the queue's word.
+        self.capacity.fetch_sub(taken, Relaxed);
+        taken
+    }
+
+    /// Takes exactly `count` permits away for good, at once.
+    ///
+    /// Those that are held at the time become a debt: as many of the permits that are given back
+    /// next are not handed out again.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer than `count` permits in all, held ones included
+    /// ([`max_permits`](Self::max_permits)). Nothing is changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(2);
+    /// let held = semaphore.try_acquire_many(2).unwrap();
+    /// semaphore.forget_permits(1);
+    /// assert_eq!((semaphore.max_permits(), semaphore.in_use()), (1, 2));
+    /// drop(held);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
+    pub fn forget_permits(&self, count: usize) {
+        self.change_capacity(
+            |capacity| {
+                usize::try_from(capacity)
+                    .ok()?
+                    .checked_sub(count)
+                    .map(|rest| rest as isize)
+            },
+            "Semaphore::forget_permits: there are fewer permits than that in all",
+        );
+        self.queue.forget(count);
+    }
+
+    fn change_capacity(&self, change: impl Fn(isize) -> Option<isize>, otherwise: &str) {
+        // ORDERING: Relaxed, here and below. A count; the permits are in the queue's word.
+        let mut capacity = self.capacity.load(Relaxed);
+        loop {
+            let Some(next) = change(capacity as isize) else {
+                panic!("{otherwise}")
+            };
+            match self
+                .capacity
+                .compare_exchange_weak(capacity, next as usize, Relaxed, Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => capacity = now,
+            }
+        }
+    }
+
+    // ---- looking ----
+
+    /// Returns how many permits can be acquired now.
+    ///
+    /// A snapshot, like all the counts below.
+    pub fn available_permits(&self) -> usize {
+        self.queue.permits().max(0) as usize
+    }
+
+    /// Returns how many permits there are in all, held ones included.
+    pub fn max_permits(&self) -> usize {
+        self.capacity().max(0) as usize
+    }
+
+    /// Returns how many permits are held.
+    pub fn in_use(&self) -> usize {
+        (self.capacity() - self.queue.permits()).max(0) as usize
+    }
+
+    fn capacity(&self) -> isize {
+        // ORDERING: Relaxed. A snapshot.
+        self.capacity.load(Relaxed) as isize
+    }
+
+    /// Returns how many tasks and threads wait for permits.
+    ///
+    /// Tasks that other threads are adding or taking out at this moment may or may not be counted.
+    pub fn waiter_count(&self) -> usize {
+        self.queue.len()
+    }
+
+    // ---- closing ----
+
+    /// Closes the semaphore for good: no more permits are handed out.
+    ///
+    /// Those who wait are turned away at once; see [Closing](Self#closing). Permits that are held
+    /// stay valid, and may still be given back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Closed, Semaphore};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = Semaphore::new(1);
+    /// semaphore.close();
+    /// assert!(semaphore.try_acquire().is_none());
+    /// assert_eq!(semaphore.acquire().or_closed().await.unwrap_err(), Closed);
+    /// # });
+    /// ```
+    pub fn close(&self) {
+        if self.queue.bar() {
+            self.queue.serve_if_free();
+        }
+    }
+
+    /// Returns whether the semaphore has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_barred()
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore")
+            .field("available_permits", &self.available_permits())
+            .field("max_permits", &self.max_permits())
+            .field("waiter_count", &self.waiter_count())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+#[inline]
+fn check_count(count: usize) {
+    assert!(
+        count <= MAX_PERMITS,
+        "nobody can acquire more than Semaphore::MAX_PERMITS permits"
+    );
+}
+
+/// The error of acquiring from a [closed](Semaphore#closing) semaphore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the semaphore has been closed")
+    }
+}
+
+impl std::error::Error for Closed {}

@@ -1,0 +1,213 @@
+//! Waiting for permits.
+
+use std::{
+    fmt,
+    future::Future,
+    ops::Deref,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{Closed, OwnedSemaphorePermit, Semaphore, SemaphorePermit, check_count};
+use crate::waiter_queue::{Left, Outcome, Slot};
+
+/// A wait for permits: what all of the futures are made of.
+pub(super) struct Waiting<S: Deref<Target = Semaphore>> {
+    semaphore: S,
+    count: usize,
+    slot: Slot,
+}
+
+impl<S: Deref<Target = Semaphore>> Waiting<S> {
+    #[inline]
+    pub(super) fn new(semaphore: S, count: usize) -> Self {
+        check_count(count);
+        Self {
+            semaphore,
+            count,
+            slot: Slot::Idle,
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.count == 0 {
+            // Never waits, not even behind others.
+            return Poll::Ready(if self.semaphore.is_closed() {
+                Err(Closed)
+            } else {
+                Ok(())
+            });
+        }
+        match self
+            .semaphore
+            .queue
+            .poll_take(&mut self.slot, self.count, cx)
+        {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None | Some(Outcome::Refused)) => Poll::Ready(Err(Closed)),
+            Poll::Ready(Some(Outcome::Granted | Outcome::Broadcast)) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Calls the wait off. Says whether the permits had been handed over already.
+    #[cfg(feature = "time")]
+    fn give_up(&mut self) -> bool {
+        match self.semaphore.queue.leave(&mut self.slot) {
+            Left::With(Outcome::Refused) => closed(),
+            left => left != Left::Nothing,
+        }
+    }
+}
+
+impl<S: Deref<Target = Semaphore>> Drop for Waiting<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Slot::Waiting(_) = self.slot
+            && self.semaphore.queue.leave(&mut self.slot) == Left::With(Outcome::Granted)
+        {
+            self.semaphore.queue.give(self.count);
+        }
+    }
+}
+
+impl<'a> Waiting<&'a Semaphore> {
+    /// The permits that the wait was for. Called once, when it has been granted.
+    #[inline]
+    fn permit(&self) -> SemaphorePermit<'a> {
+        SemaphorePermit::new(self.semaphore, self.count)
+    }
+}
+
+impl Waiting<Arc<Semaphore>> {
+    /// The permits that the wait was for. Called once, when it has been granted.
+    fn permit(&self) -> OwnedSemaphorePermit {
+        OwnedSemaphorePermit::new(self.semaphore.clone(), self.count)
+    }
+}
+
+/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Acquire<'a> {
+    wait: Waiting<&'a Semaphore>,
+}
+
+impl<'a> Acquire<'a> {
+    #[inline]
+    pub(super) fn new(wait: Waiting<&'a Semaphore>) -> Self {
+        Self { wait }
+    }
+
+    /// Calls the wait off, unless the permits have been handed over already.
+    #[cfg(feature = "time")]
+    pub(super) fn give_up(&mut self) -> Option<SemaphorePermit<'a>> {
+        self.wait.give_up().then(|| self.wait.permit())
+    }
+
+    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = compio_sync::Semaphore::new(1);
+    /// assert!(semaphore.acquire().or_closed().await.is_ok());
+    /// # });
+    /// ```
+    pub fn or_closed(self) -> AcquireOrClosed<'a> {
+        AcquireOrClosed { wait: self.wait }
+    }
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = SemaphorePermit<'a>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll(cx).map(|result| match result {
+            Ok(()) => self.wait.permit(),
+            Err(Closed) => closed(),
+        })
+    }
+}
+
+/// The future of [`Acquire::or_closed`].
+#[must_use = "futures do nothing unless polled"]
+pub struct AcquireOrClosed<'a> {
+    wait: Waiting<&'a Semaphore>,
+}
+
+impl<'a> Future for AcquireOrClosed<'a> {
+    type Output = Result<SemaphorePermit<'a>, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll(cx).map_ok(|()| self.wait.permit())
+    }
+}
+
+/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`].
+#[must_use = "futures do nothing unless polled"]
+pub struct AcquireOwned {
+    wait: Waiting<Arc<Semaphore>>,
+}
+
+impl AcquireOwned {
+    pub(super) fn new(wait: Waiting<Arc<Semaphore>>) -> Self {
+        Self { wait }
+    }
+
+    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    pub fn or_closed(self) -> AcquireOwnedOrClosed {
+        AcquireOwnedOrClosed { wait: self.wait }
+    }
+}
+
+impl Future for AcquireOwned {
+    type Output = OwnedSemaphorePermit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll(cx).map(|result| match result {
+            Ok(()) => self.wait.permit(),
+            Err(Closed) => closed(),
+        })
+    }
+}
+
+/// The future of [`AcquireOwned::or_closed`].
+#[must_use = "futures do nothing unless polled"]
+pub struct AcquireOwnedOrClosed {
+    wait: Waiting<Arc<Semaphore>>,
+}
+
+impl Future for AcquireOwnedOrClosed {
+    type Output = Result<OwnedSemaphorePermit, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll(cx).map_ok(|()| self.wait.permit())
+    }
+}
+
+macro_rules! debug_future {
+    ($($future:ty),*) => {$(
+        impl fmt::Debug for $future {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($future))
+                    .field("count", &self.wait.count)
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_future!(
+    Acquire<'_>,
+    AcquireOrClosed<'_>,
+    AcquireOwned,
+    AcquireOwnedOrClosed
+);
+
+#[cold]
+fn closed() -> ! {
+    panic!("acquired from a semaphore that has been closed; use `or_closed` to be told instead")
+}

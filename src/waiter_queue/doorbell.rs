@@ -1,0 +1,204 @@
+//! How other threads reach the waiters of one runtime.
+//!
+//! A [`Bell`] is a runtime's letter box with a bell on it. Remote threads lay granted waiters into
+//! it; the runtime's [listener](super::listener) takes them out and wakes them, which on their own
+//! thread is cheap and never blocks. One word holds the box and tells whether the listener sleeps:
+//!
+//! ```text
+//!              deliver: ring            deliver               deliver
+//!          ┌──────────────────┐        ┌───────┐
+//!          │                  ▼        │       ▼
+//!        ARMED               pile ─────┘      CLOSED ──► handed back to the caller,
+//!          ▲                  │ take            ▲        who wakes directly
+//!          │ arm              ▼                 │ close
+//!          └──────────────── EMPTY ─────────────┘ (from any state)
+//! ```
+//!
+//! Only the listener takes, arms and closes. It arms with a compare-exchange from `EMPTY`, so a
+//! delivery either is seen by it or sees `ARMED`; the one delivery that replaces `ARMED` rings,
+//! and no other does until the listener has slept again. How it rings is the tier that the
+//! listener has armed: see [`WakeTier`].
+//!
+//! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
+//! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
+//! on just as well.
+
+use std::{
+    ptr::null_mut,
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use super::{
+    generic,
+    line::{Chain, Pile},
+    tier::{TierStats, WakeTier},
+    waiter::{Granted, Waiter},
+};
+use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, AtomicWaker};
+
+const EMPTY: *mut Waiter = null_mut();
+const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
+const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
+
+pub(crate) struct Bell {
+    letters: AtomicPtr<Waiter>,
+    /// The thread on which the listener runs, as [`here`] tells it.
+    thread: AtomicUsize,
+    /// The tier the listener is to sleep by.
+    tier: AtomicU32,
+    /// The tier the listener sleeps by. Written by it before it arms.
+    armed: AtomicU32,
+    /// The listener's task, for [`WakeTier::Generic`].
+    pub(super) listener: AtomicWaker,
+    /// What the listener sleeps on, for [`WakeTier::Futex`].
+    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    pub(super) futex: super::linux::Word,
+    pub(super) stats: [TierStats; WakeTier::COUNT],
+}
+
+impl Bell {
+    /// A bell of nobody's: closed.
+    pub(super) fn new() -> Self {
+        Self {
+            letters: AtomicPtr::new(CLOSED),
+            thread: AtomicUsize::new(0),
+            tier: AtomicU32::new(WakeTier::Generic as u32),
+            armed: AtomicU32::new(WakeTier::Generic as u32),
+            listener: AtomicWaker::new(),
+            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+            futex: super::linux::Word::new(),
+            stats: Default::default(),
+        }
+    }
+
+    /// Whether the bell belongs to the thread `here`.
+    pub(super) fn is_at(&self, here: usize) -> bool {
+        // ORDERING: Relaxed. It changes only while the bell is closed, and who takes a runtime that
+        // is gone for one on another thread finds it closed.
+        self.thread.load(Relaxed) == here
+    }
+
+    /// The tier the listener is to sleep by.
+    pub(super) fn tier(&self) -> WakeTier {
+        // ORDERING: Relaxed. Set and read on the listener's thread.
+        WakeTier::from_index(self.tier.load(Relaxed))
+    }
+
+    /// Has the listener sleep by `tier` from its next sleep on.
+    pub(super) fn set_tier(&self, tier: WakeTier) {
+        // ORDERING: see `tier`.
+        self.tier.store(tier as u32, Relaxed);
+    }
+
+    pub(super) fn stats(&self, tier: WakeTier) -> &TierStats {
+        &self.stats[tier as usize]
+    }
+
+    // ---- any thread ----
+
+    /// Lays waiters into the box, and rings if the listener sleeps.
+    ///
+    /// They come back if the bell is closed.
+    pub(super) fn deliver(&self, mut pile: Pile) -> Result<(), Pile> {
+        let count = pile.len();
+        // ORDERING: Acquire, here and on failure, so that `CLOSED` is the end: what the listener
+        // did before closing happened before its waiters are woken elsewhere.
+        let mut letters = self.letters.load(Acquire);
+        loop {
+            if letters == CLOSED {
+                pile.lay_on(EMPTY);
+                return Err(pile);
+            }
+            pile.lay_on(if letters == ARMED { EMPTY } else { letters });
+            // ORDERING: Release publishes the waiters to `take`; Acquire pairs with `arm`.
+            match self
+                .letters
+                .compare_exchange_weak(letters, pile.top(), AcqRel, Acquire)
+            {
+                Ok(_) => break,
+                Err(now) => letters = now,
+            }
+        }
+        // ORDERING: Relaxed. If this replaced `ARMED`, the acquire above has brought `armed` along;
+        // otherwise it is for the books only.
+        let tier = WakeTier::from_index(self.armed.load(Relaxed));
+        self.stats(tier).delivered(count);
+        if letters == ARMED {
+            self.ring(tier);
+        }
+        Ok(())
+    }
+
+    fn ring(&self, tier: WakeTier) {
+        self.stats(tier).rang();
+        match tier {
+            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+            WakeTier::Futex => super::linux::ring(self),
+            _ => generic::ring(self),
+        }
+    }
+
+    // ---- the listener ----
+
+    /// Opens the bell for a listener on this thread.
+    pub(super) fn open(&self, tier: WakeTier) {
+        self.set_tier(tier);
+        self.stats.iter().for_each(TierStats::reset);
+        // ORDERING: Relaxed; see `is_at`.
+        self.thread.store(here(), Relaxed);
+        // ORDERING: Release orders the above before the first delivery.
+        self.letters.store(EMPTY, Release);
+    }
+
+    /// Takes all letters, first in first out. The bell is no longer armed.
+    pub(super) fn take(&self) -> Chain<Granted> {
+        // ORDERING: Relaxed. Whatever is missed here makes `arm` fail.
+        if self.letters.load(Relaxed) == EMPTY {
+            return Chain::new();
+        }
+        // ORDERING: Acquire pairs with the release in `deliver`.
+        let letters = self.letters.swap(EMPTY, Acquire);
+        Self::into_chain(letters)
+    }
+
+    /// Lets the next delivery ring by `tier`. Fails if there are letters already.
+    ///
+    /// Whatever the tier rings has to be set up before.
+    pub(super) fn arm(&self, tier: WakeTier) -> bool {
+        // ORDERING: Relaxed; published by the compare-exchange.
+        self.armed.store(tier as u32, Relaxed);
+        // ORDERING: Release pairs with the acquire of the delivery that rings.
+        let armed = self
+            .letters
+            .compare_exchange(EMPTY, ARMED, Release, Relaxed)
+            .is_ok();
+        if armed {
+            self.stats(tier).slept();
+        }
+        armed
+    }
+
+    /// Closes the bell and returns what was still in it.
+    pub(super) fn close(&self) -> Chain<Granted> {
+        drop(self.listener.take());
+        // ORDERING: Acquire pairs with `deliver`, Release with its acquire of `CLOSED`.
+        let letters = self.letters.swap(CLOSED, AcqRel);
+        Self::into_chain(letters)
+    }
+
+    fn into_chain(letters: *mut Waiter) -> Chain<Granted> {
+        if letters == ARMED || letters == CLOSED {
+            return Chain::new();
+        }
+        // SAFETY: piles laid on each other by `deliver`, which the swap has taken over.
+        unsafe { Chain::from_pile(letters) }
+    }
+}
+
+/// What tells the calling thread from all others that are alive.
+pub(super) fn here() -> usize {
+    crate::loom::thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}

@@ -1,0 +1,291 @@
+//! The line of waiters, first come first served, and the chains they are taken out in.
+//!
+//! Plain single-threaded code: a line belongs to the holder of its queue's turn, a chain to
+//! whoever has it. Every operation is O(1), but for [`Line::take_all`].
+
+use std::{
+    marker::PhantomData,
+    ptr::{NonNull, null_mut},
+};
+
+use super::waiter::{Granted, Queued, Ticket, Waiter};
+
+/// A doubly linked ring of waiters, `head` being the one that has waited longest.
+pub(super) struct Line {
+    head: *mut Waiter,
+}
+
+// SAFETY: the nodes are the queue's side of waiters, which may be on any thread.
+unsafe impl Send for Line {}
+
+impl Line {
+    pub(super) const fn new() -> Self {
+        Self { head: null_mut() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    /// How much the head needs.
+    pub(super) fn head_need(&self) -> Option<usize> {
+        let head = NonNull::new(self.head)?;
+        // SAFETY: the line owns its nodes' queue side; it is looked at and not ended.
+        let head = std::mem::ManuallyDrop::new(unsafe { Queued::from_ptr(head) });
+        Some(head.need())
+    }
+
+    pub(super) fn push_back(&mut self, waiter: Queued) {
+        let node = waiter.into_ptr().as_ptr();
+        if self.head.is_null() {
+            set(node, node, node);
+            self.head = node;
+        } else {
+            let (tail, _) = links(self.head);
+            set(node, tail, self.head);
+            set_next(tail, node);
+            set_prev(self.head, node);
+        }
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Queued> {
+        let head = NonNull::new(self.head)?;
+        self.unlink(head);
+        // SAFETY: it was pushed as a `Queued`, and has just been taken out.
+        Some(unsafe { Queued::from_ptr(head) })
+    }
+
+    /// Takes out the waiter that `ticket` is the other side of, if it is still in line.
+    pub(super) fn remove(&mut self, ticket: &Ticket) -> Option<Queued> {
+        let node = ticket.as_ptr();
+        // SAFETY: `ticket` keeps the node alive; `in_line` belongs to the turn's holder.
+        if !unsafe { node.as_ref() }
+            .in_line
+            .with(|in_line| unsafe { *in_line })
+        {
+            return None;
+        }
+        self.unlink(node);
+        // SAFETY: it was pushed as a `Queued`, and has just been taken out.
+        Some(unsafe { Queued::from_ptr(node) })
+    }
+
+    /// Takes everyone out, in order. Costs a few writes per waiter.
+    pub(super) fn take_all(&mut self, into: &mut Chain<Queued>) -> usize {
+        let mut count = 0;
+        while let Some(waiter) = self.pop_front() {
+            into.push_back(waiter);
+            count += 1;
+        }
+        count
+    }
+
+    fn unlink(&mut self, node: NonNull<Waiter>) {
+        let node = node.as_ptr();
+        let (prev, next) = links(node);
+        if next == node {
+            self.head = null_mut();
+        } else {
+            set_next(prev, next);
+            set_prev(next, prev);
+            if self.head == node {
+                self.head = next;
+            }
+        }
+        // SAFETY: the node is in this line, hence alive, and the line is the caller's alone.
+        unsafe { (*node).in_line.with_mut(|in_line| *in_line = false) };
+    }
+}
+
+// The four below are called with nodes of one line only, by whoever has that line to itself.
+
+fn links(node: *mut Waiter) -> (*mut Waiter, *mut Waiter) {
+    // SAFETY: see above: the node is alive, and its links are the caller's.
+    unsafe { (*node).links.with(|links| ((*links).prev, (*links).next)) }
+}
+
+fn set(node: *mut Waiter, prev: *mut Waiter, next: *mut Waiter) {
+    // SAFETY: as in `links`.
+    unsafe {
+        (*node).links.with_mut(|links| {
+            (*links).prev = prev;
+            (*links).next = next;
+        });
+        (*node).in_line.with_mut(|in_line| *in_line = true);
+    }
+}
+
+fn set_next(node: *mut Waiter, next: *mut Waiter) {
+    // SAFETY: as in `links`.
+    unsafe { (*node).links.with_mut(|links| (*links).next = next) }
+}
+
+fn set_prev(node: *mut Waiter, prev: *mut Waiter) {
+    // SAFETY: as in `links`.
+    unsafe { (*node).links.with_mut(|links| (*links).prev = prev) }
+}
+
+/// One side of a waiter, as a pointer that a list can hold.
+///
+/// # Safety
+///
+/// `from_node` gives back exactly what `into_node` was given.
+pub(super) unsafe trait Side: Sized {
+    fn into_node(self) -> NonNull<Waiter>;
+
+    /// # Safety
+    ///
+    /// `node` came from `into_node`, and is taken back once.
+    unsafe fn from_node(node: NonNull<Waiter>) -> Self;
+}
+
+// SAFETY: a wrapped pointer, wrapped again.
+unsafe impl Side for Queued {
+    fn into_node(self) -> NonNull<Waiter> {
+        self.into_ptr()
+    }
+
+    unsafe fn from_node(node: NonNull<Waiter>) -> Self {
+        // SAFETY: by contract.
+        unsafe { Self::from_ptr(node) }
+    }
+}
+
+// SAFETY: a wrapped pointer, wrapped again.
+unsafe impl Side for Granted {
+    fn into_node(self) -> NonNull<Waiter> {
+        self.into_ptr()
+    }
+
+    unsafe fn from_node(node: NonNull<Waiter>) -> Self {
+        // SAFETY: by contract.
+        unsafe { Self::from_ptr(node) }
+    }
+}
+
+/// A singly linked list of waiters that are in no line, first in first out.
+pub(super) struct Chain<S: Side> {
+    head: *mut Waiter,
+    tail: *mut Waiter,
+    len: usize,
+    _owns: PhantomData<S>,
+}
+
+impl<S: Side> Chain<S> {
+    pub(super) const fn new() -> Self {
+        Self {
+            head: null_mut(),
+            tail: null_mut(),
+            len: 0,
+            _owns: PhantomData,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn push_back(&mut self, waiter: S) {
+        let node = waiter.into_node().as_ptr();
+        set_next(node, null_mut());
+        if self.tail.is_null() {
+            self.head = node;
+        } else {
+            set_next(self.tail, node);
+        }
+        self.tail = node;
+        self.len += 1;
+    }
+
+    pub(super) fn push_front(&mut self, waiter: S) {
+        let node = waiter.into_node().as_ptr();
+        set_next(node, self.head);
+        if self.tail.is_null() {
+            self.tail = node;
+        }
+        self.head = node;
+        self.len += 1;
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<S> {
+        let head = NonNull::new(self.head)?;
+        let (_, next) = links(self.head);
+        self.head = next;
+        if next.is_null() {
+            self.tail = null_mut();
+        }
+        self.len -= 1;
+        // SAFETY: it was pushed as an `S`, and has just been taken out.
+        Some(unsafe { S::from_node(head) })
+    }
+}
+
+/// A pile of granted waiters, last in first out, to be put on top of another in one step.
+pub(super) struct Pile {
+    top: *mut Waiter,
+    bottom: *mut Waiter,
+    len: usize,
+}
+
+impl Pile {
+    pub(super) const fn new() -> Self {
+        Self {
+            top: null_mut(),
+            bottom: null_mut(),
+            len: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn top(&self) -> *mut Waiter {
+        self.top
+    }
+
+    pub(super) fn push(&mut self, waiter: Granted) {
+        let node = waiter.into_ptr().as_ptr();
+        set_next(node, self.top);
+        if self.bottom.is_null() {
+            self.bottom = node;
+        }
+        self.top = node;
+        self.len += 1;
+    }
+
+    /// Makes the pile lie on `below`.
+    pub(super) fn lay_on(&mut self, below: *mut Waiter) {
+        if !self.bottom.is_null() {
+            set_next(self.bottom, below);
+        }
+    }
+
+    /// Turns the pile round: first in first out. It must not lie on anything.
+    pub(super) fn into_chain(self) -> Chain<Granted> {
+        // SAFETY: the pile's own nodes, from its top down.
+        unsafe { Chain::from_pile(self.top) }
+    }
+}
+
+impl Chain<Granted> {
+    /// Turns a pile round.
+    ///
+    /// # Safety
+    ///
+    /// `top` is null, or the top of piles that lie on each other and that the caller takes over.
+    pub(super) unsafe fn from_pile(mut top: *mut Waiter) -> Self {
+        let mut chain = Self::new();
+        while let Some(node) = NonNull::new(top) {
+            let (_, below) = links(top);
+            // SAFETY: it was pushed on a pile as a `Granted`, which nobody else has.
+            chain.push_front(unsafe { Granted::from_ptr(node) });
+            top = below;
+        }
+        chain
+    }
+}

@@ -1,0 +1,198 @@
+//! [`WakeTier::Futex`]: rings through a futex that the runtime's own io_uring waits on.
+//!
+//! The listener's sleep is one `IORING_OP_FUTEX_WAIT` in the ring that its runtime waits on for
+//! everything else: no second event loop, no file descriptor, and no `read` after the wake. A
+//! remote thread rings with one `futex(FUTEX_WAKE)`.
+//!
+//! ```text
+//!   listener                                      whoever rings (the box was ARMED)
+//!   ────────                                      ────────────────────────────────
+//!   word = SLEEPING
+//!   box: EMPTY → ARMED                            box: ARMED → pile
+//!   FUTEX_WAIT(word, SLEEPING) in the ring        word = RUNG
+//!                                                 futex_wake(word, everyone)
+//! ```
+//!
+//! The wait need not be in the kernel yet when the bell rings: the kernel then finds `RUNG` and
+//! completes it at once with `EAGAIN`. Whenever the box is `ARMED` there is a wait in the ring, or
+//! its completion is; so a sleep that was left for another reason can be taken up again with the
+//! same wait. A late `RUNG` of an earlier sleep ends the next one early, which costs a round and
+//! loses nothing.
+//!
+//! Facts about the kernel that this rests on:
+//! - Both sides are *shared* futexes (no `FUTEX2_PRIVATE`). From 6.17 to 7.2 a private wait that
+//!   was armed before the process had its first further thread is never found by later wakes.
+//! - One word per ring, and a wake is for everyone on it: a ring that is being closed can take a
+//!   wake that was meant for one.
+//! - Spurious completions occur; the listener looks again after each.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed, Ordering::Release},
+    },
+    task::{Context, Poll},
+};
+
+use compio_driver::{Decision, DriverType, IourOpCode, OpEntry, PollOpCode};
+use compio_runtime::{Runtime, Submit};
+use io_uring::{IoUring, Probe, opcode};
+
+use super::{
+    doorbell::Bell,
+    tier::{TierError, WakeTier},
+};
+
+const RUNG: u32 = 0;
+const SLEEPING: u32 = 1;
+
+/// `FUTEX2_SIZE_U32`, without `FUTEX2_PRIVATE`.
+const FUTEX2_SIZE_U32: u32 = 2;
+/// `FUTEX_BITSET_MATCH_ANY`.
+const MATCH_ANY: u64 = u32::MAX as u64;
+
+/// What a listener sleeps on. The kernel reads it, so loom has no part in it.
+pub(super) struct Word(AtomicU32);
+
+impl Word {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(RUNG))
+    }
+}
+
+/// Rings a bell that was armed.
+pub(super) fn ring(bell: &Bell) {
+    // ORDERING: Release, for the listener that finds its wait over. What it is woken for comes
+    // with the letter box.
+    bell.futex.0.store(RUNG, Release);
+    bell.stats(WakeTier::Futex).called();
+    // SAFETY: FUTEX_WAKE looks up the address and touches nothing; bells are never freed.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            bell.futex.0.as_ptr(),
+            libc::FUTEX_WAKE,
+            i32::MAX,
+        );
+    }
+}
+
+/// The listener's wait, if there is one in the ring.
+#[derive(Default)]
+pub(super) struct Sleep {
+    wait: Option<Submit<FutexWait>>,
+}
+
+impl Sleep {
+    /// Sleeps until the bell rings. Fails if there are letters already, or if the ring will not
+    /// have the wait, in which case the bell's tier is changed to the generic one.
+    pub(super) fn sleep(
+        &mut self,
+        runtime: &Runtime,
+        bell: &'static Bell,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if let Some(wait) = &mut self.wait {
+            let Poll::Ready(result) = Pin::new(wait).poll(cx) else {
+                // Left early. The wait is still there, for the same word.
+                bell.futex.0.store(SLEEPING, Relaxed);
+                return bell.arm(WakeTier::Futex);
+            };
+            self.wait = None;
+            Self::look_at(bell, result.0);
+        }
+        // ORDERING: Relaxed. The ringer's store comes after it read `ARMED`, hence after this.
+        bell.futex.0.store(SLEEPING, Relaxed);
+        let mut wait = runtime.submit(FutexWait { bell });
+        match Pin::new(&mut wait).poll(cx) {
+            Poll::Pending => {
+                self.wait = Some(wait);
+                bell.arm(WakeTier::Futex)
+            }
+            Poll::Ready(result) => {
+                Self::look_at(bell, result.0);
+                false
+            }
+        }
+    }
+
+    fn look_at(bell: &Bell, result: std::io::Result<usize>) {
+        match result.map_err(|error| error.raw_os_error()) {
+            Ok(_) => bell.stats(WakeTier::Futex).heard(),
+            // The word had changed before the kernel looked; or something ended the wait early.
+            Err(Some(libc::EAGAIN | libc::EINTR | libc::ECANCELED)) => {}
+            // The ring will not have it, and would not another time: no memory, no such operation.
+            Err(_) => bell.set_tier(WakeTier::Generic),
+        }
+    }
+}
+
+/// `IORING_OP_FUTEX_WAIT` on a bell's word.
+struct FutexWait {
+    bell: &'static Bell,
+}
+
+// SAFETY: the entry points to a bell's word, and bells are never freed.
+unsafe impl IourOpCode for FutexWait {
+    type Control = ();
+
+    fn create_entry(&mut self, (): &mut ()) -> OpEntry {
+        opcode::FutexWait::new(
+            self.bell.futex.0.as_ptr(),
+            u64::from(SLEEPING),
+            MATCH_ANY,
+            FUTEX2_SIZE_U32,
+        )
+        .build()
+        .into()
+    }
+
+    fn call_blocking(&mut self, (): &mut ()) -> std::io::Result<usize> {
+        // What the driver does with operations that its kernel lacks.
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+// SAFETY: it never waits for a file descriptor.
+unsafe impl PollOpCode for FutexWait {
+    type Control = ();
+
+    fn pre_submit(&mut self, (): &mut ()) -> std::io::Result<Decision> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn operate(&mut self, (): &mut ()) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::Unsupported.into()))
+    }
+}
+
+/// Whether `runtime` can be rung by a futex.
+pub(super) fn check(runtime: &Runtime) -> Result<(), TierError> {
+    match runtime.driver_type() {
+        DriverType::IoUring => kernel(),
+        driver => Err(TierError::Driver {
+            tier: WakeTier::Futex,
+            driver,
+        }),
+    }
+}
+
+/// Whether the kernel's io_uring can wait on futexes. Asked once per process.
+fn kernel() -> Result<(), TierError> {
+    static KERNEL: OnceLock<Result<(), TierError>> = OnceLock::new();
+    *KERNEL.get_or_init(|| {
+        let mut probe = Probe::new();
+        IoUring::new(2)
+            .and_then(|ring| ring.submitter().register_probe(&mut probe))
+            .map_err(|error| TierError::Probe {
+                errno: error.raw_os_error().unwrap_or(0),
+            })?;
+        if probe.is_supported(opcode::FutexWait::CODE) {
+            Ok(())
+        } else {
+            Err(TierError::NoFutexOperations)
+        }
+    })
+}

@@ -1,0 +1,329 @@
+//! Which way a sleeping runtime is rung, and what rang.
+
+use std::{
+    env, fmt, io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use compio_driver::DriverType;
+use compio_runtime::Runtime;
+
+use super::{doorbell::Bell, listener};
+
+/// How a runtime is woken by other threads' grants while it sleeps.
+///
+/// Waiters of one runtime are woken by that runtime itself: a thread that grants them lays them
+/// into the runtime's letter box, and rings only if the runtime has run out of work and sleeps.
+/// The tier is how it rings. It is chosen for each runtime on its first wait:
+///
+/// - by [`select`](WakeTier::select), if the program has called that on the runtime;
+/// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
+/// - else, and for `auto`, the best one that the runtime's driver and the system have.
+///
+/// # Panics
+///
+/// The first wait on a runtime panics, before anything is queued, if `COMPIO_SYNC_TIER` is not one
+/// of its values or names a tier that the runtime cannot have.
+///
+/// # Examples
+///
+/// ```
+/// use compio_sync::WakeTier;
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// println!("rung by: {}", WakeTier::current().expect("inside a runtime"));
+/// WakeTier::Generic.select().expect("every runtime has this one");
+/// assert_eq!(WakeTier::current(), Some(WakeTier::Generic));
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum WakeTier {
+    /// compio's own waker: an eventfd, a completion packet, a kqueue or epoll event. Everywhere.
+    Generic = 0,
+    /// `FUTEX_WAIT` on the runtime's own io_uring, woken with one `futex` system call. Linux 6.7
+    /// and later, under the io_uring driver, with the feature `linux-futex`.
+    Futex = 1,
+    /// A packet posted to the runtime's I/O completion port. Windows, with the feature
+    /// `windows-iocp`.
+    Iocp = 2,
+}
+
+impl WakeTier {
+    pub(super) const COUNT: usize = 3;
+
+    pub(super) fn from_index(index: u32) -> Self {
+        match index {
+            1 => Self::Futex,
+            2 => Self::Iocp,
+            _ => Self::Generic,
+        }
+    }
+
+    /// The tier that the current runtime is rung by, or `None` outside a runtime.
+    ///
+    /// # Panics
+    ///
+    /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
+    pub fn current() -> Option<Self> {
+        listener::current_bell().map(Bell::tier)
+    }
+
+    /// Makes this the tier that the current runtime is rung by, from its next sleep on.
+    ///
+    /// # Errors
+    ///
+    /// If there is no current runtime, or it cannot be rung that way. Nothing is changed then.
+    ///
+    /// # Panics
+    ///
+    /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
+    pub fn select(self) -> Result<(), TierError> {
+        self.check()?;
+        let bell = listener::current_bell().ok_or(TierError::NoRuntime)?;
+        bell.set_tier(self);
+        Ok(())
+    }
+
+    /// Whether the current runtime can be rung this way.
+    ///
+    /// # Errors
+    ///
+    /// If there is no current runtime, or it cannot; the error says what is missing.
+    pub fn check(self) -> Result<(), TierError> {
+        Runtime::try_with_current(|runtime| self.check_on(runtime))
+            .unwrap_or(Err(TierError::NoRuntime))
+    }
+
+    fn check_on(self, runtime: &Runtime) -> Result<(), TierError> {
+        match self {
+            Self::Generic => Ok(()),
+            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+            Self::Futex => super::linux::check(runtime),
+            _ => {
+                let _ = runtime;
+                Err(TierError::NotBuilt { tier: self })
+            }
+        }
+    }
+
+    /// The tier for a new runtime.
+    pub(super) fn choose(runtime: &Runtime) -> Self {
+        match requested() {
+            Ok(Some(tier)) => match tier.check_on(runtime) {
+                Ok(()) => *tier,
+                Err(error) => panic!(
+                    "{VARIABLE}={tier} asks for what this runtime cannot have: {error}. Unset the \
+                     variable, or set it to auto"
+                ),
+            },
+            Ok(None) => Self::best(runtime),
+            Err(value) => {
+                panic!("{VARIABLE}={value} is none of auto, generic, futex, iocp")
+            }
+        }
+    }
+
+    fn best(runtime: &Runtime) -> Self {
+        [Self::Futex, Self::Iocp]
+            .into_iter()
+            .find(|tier| tier.check_on(runtime).is_ok())
+            .unwrap_or(Self::Generic)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Futex => "futex",
+            Self::Iocp => "iocp",
+        }
+    }
+}
+
+impl fmt::Display for WakeTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const VARIABLE: &str = "COMPIO_SYNC_TIER";
+
+/// The tier that the environment asks for; the value itself if it is none.
+fn requested() -> &'static Result<Option<WakeTier>, String> {
+    static REQUESTED: OnceLock<Result<Option<WakeTier>, String>> = OnceLock::new();
+    REQUESTED.get_or_init(|| match env::var_os(VARIABLE) {
+        None => Ok(None),
+        Some(value) => match value.to_str() {
+            Some("" | "auto") => Ok(None),
+            Some("generic") => Ok(Some(WakeTier::Generic)),
+            Some("futex") => Ok(Some(WakeTier::Futex)),
+            Some("iocp") => Ok(Some(WakeTier::Iocp)),
+            _ => Err(value.to_string_lossy().into_owned()),
+        },
+    })
+}
+
+/// Why a runtime cannot be rung by a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierError {
+    /// The calling thread is not inside a compio runtime.
+    NoRuntime,
+    /// The tier is for another platform, or its feature is off.
+    NotBuilt {
+        /// The tier in question.
+        tier: WakeTier,
+    },
+    /// The runtime's driver is not the one that the tier works with.
+    Driver {
+        /// The tier in question.
+        tier: WakeTier,
+        /// The driver that the runtime has.
+        driver: DriverType,
+    },
+    /// The kernel has io_uring, but not its futex operations: it is older than Linux 6.7.
+    NoFutexOperations,
+    /// The kernel would not say what its io_uring has.
+    Probe {
+        /// The system's error number.
+        errno: i32,
+    },
+}
+
+impl fmt::Display for TierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRuntime => f.write_str("the calling thread is not inside a compio runtime"),
+            Self::NotBuilt { tier } => {
+                write!(
+                    f,
+                    "the tier `{tier}` is for another platform, or its feature is off"
+                )
+            }
+            Self::Driver { tier, driver } => {
+                write!(
+                    f,
+                    "the tier `{tier}` does not work with the runtime's driver, {driver:?}"
+                )
+            }
+            Self::NoFutexOperations => f.write_str(
+                "the kernel's io_uring has no futex operations; they came with Linux 6.7",
+            ),
+            Self::Probe { errno } => {
+                let error = io::Error::from_raw_os_error(*errno);
+                write!(f, "the kernel would not say what its io_uring has: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TierError {}
+
+/// What one tier has done for one runtime.
+///
+/// The numbers are counted by whichever thread does the thing, without ordering between them:
+/// exact once the threads have been joined, a snapshot before. They begin anew with each runtime.
+///
+/// # Examples
+///
+/// ```
+/// use compio_sync::{WakeStats, WakeTier};
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let stats = WakeStats::current(WakeTier::Generic).expect("inside a runtime");
+/// assert_eq!(stats.wakes, 0, "nobody has woken a waiter of this runtime from another thread");
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WakeStats {
+    /// How often the runtime's listener has gone to sleep by this tier.
+    pub sleeps: usize,
+    /// How often another thread has rung it.
+    pub rings: usize,
+    /// How many system calls ringing has made. A ring of the generic tier is up to compio, whose
+    /// system calls are not counted here.
+    pub syscalls: usize,
+    /// How often the tier's own operation has completed with a wake in the runtime's event loop.
+    pub heard: usize,
+    /// How many batches of waiters other threads have delivered.
+    pub batches: usize,
+    /// How many waiters those were.
+    pub wakes: usize,
+}
+
+impl WakeStats {
+    /// What `tier` has done for the current runtime so far, or `None` outside a runtime.
+    ///
+    /// # Panics
+    ///
+    /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
+    pub fn current(tier: WakeTier) -> Option<Self> {
+        listener::current_bell().map(|bell| bell.stats(tier).read())
+    }
+}
+
+/// The counters behind [`WakeStats`]. They order nothing, so loom need not see them.
+#[derive(Default)]
+pub(super) struct TierStats {
+    sleeps: AtomicUsize,
+    rings: AtomicUsize,
+    syscalls: AtomicUsize,
+    heard: AtomicUsize,
+    batches: AtomicUsize,
+    wakes: AtomicUsize,
+}
+
+// ORDERING: Relaxed throughout: statistics.
+impl TierStats {
+    pub(super) fn slept(&self) {
+        self.sleeps.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn rang(&self) {
+        self.rings.fetch_add(1, Relaxed);
+    }
+
+    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    pub(super) fn called(&self) {
+        self.syscalls.fetch_add(1, Relaxed);
+    }
+
+    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    pub(super) fn heard(&self) {
+        self.heard.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn delivered(&self, wakes: usize) {
+        self.batches.fetch_add(1, Relaxed);
+        self.wakes.fetch_add(wakes, Relaxed);
+    }
+
+    pub(super) fn reset(&self) {
+        for counter in [
+            &self.sleeps,
+            &self.rings,
+            &self.syscalls,
+            &self.heard,
+            &self.batches,
+            &self.wakes,
+        ] {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    fn read(&self) -> WakeStats {
+        WakeStats {
+            sleeps: self.sleeps.load(Relaxed),
+            rings: self.rings.load(Relaxed),
+            syscalls: self.syscalls.load(Relaxed),
+            heard: self.heard.load(Relaxed),
+            batches: self.batches.load(Relaxed),
+            wakes: self.wakes.load(Relaxed),
+        }
+    }
+}
