@@ -1,4 +1,35 @@
-#![doc = include_str!("../README.md")]
+//! Synchronization primitives for [compio](compio_runtime), the runtime with one event loop per
+//! thread and completion-based I/O.
+//!
+//! | | |
+//! |---|---|
+//! | [`Semaphore`] | at most N at a time |
+//! | [`Mutex`] | one at a time, held across `await` |
+//! | [`Condvar`] | wait until something under a mutex changes |
+//! | [`Event`] | wait until a flag is set |
+//! | [`WaiterQueue`] | build another primitive |
+//!
+//! # Waiting
+//!
+//! Waiters queue in user space, first come, first served, without a lock: no operation ever blocks,
+//! spins or yields on another thread, but for the `blocking_` methods, which are for plain threads.
+//! A waker may come back into the primitive that wakes it. Waits are safe to cancel, by dropping
+//! the future: they have taken nothing then.
+//!
+//! # Waking
+//!
+//! A waiter on the releasing thread is woken directly. Waiters on another runtime are laid into
+//! that runtime's letter box, as many as there are at once, and woken by the runtime itself; it is
+//! rung only if it sleeps, by the [`WakeTier`] that suits its driver and system best. A future that
+//! is polled outside compio's tasks is woken by its own waker, wherever it is.
+//!
+//! # Features
+//!
+//! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
+//!   Inert on other platforms.
+//! - `windows-iocp` (default): reserved for [`WakeTier::Iocp`].
+//! - `time`: waits with a deadline, on compio's timers.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 #![deny(rustdoc::broken_intra_doc_links)]
@@ -17,3 +48,8 @@ pub use event::*;
 pub use mutex::*;
 pub use semaphore::*;
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! [`WakeTier::Generic`](super::WakeTier::Generic): rings through the listener's own waker.
+//! [`WakeTier::Generic`]: rings through the listener's own waker.
 //!
 //! compio's wakers work across threads under every driver: the task's number goes into the
 //! executor's queue for other threads, and the driver is interrupted (an eventfd, a completion, a

@@ -58,11 +58,10 @@ impl Line {
     /// Takes out the waiter that `ticket` is the other side of, if it is still in line.
     pub(super) fn remove(&mut self, ticket: &Ticket) -> Option<Queued> {
         let node = ticket.as_ptr();
-        // SAFETY: `ticket` keeps the node alive; `in_line` belongs to the turn's holder.
-        if !unsafe { node.as_ref() }
-            .in_line
-            .with(|in_line| unsafe { *in_line })
-        {
+        // SAFETY: `ticket` keeps the node alive.
+        let in_line = unsafe { &node.as_ref().in_line };
+        // SAFETY: it belongs to the turn's holder.
+        if !in_line.with(|in_line| unsafe { *in_line }) {
             return None;
         }
         self.unlink(node);

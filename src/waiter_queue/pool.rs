@@ -22,7 +22,7 @@ impl Drop for Pool {
 }
 
 loom::thread_local! {
-    static POOL: RefCell<Pool> = RefCell::new(Pool(Vec::new()));
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool(Vec::new())) };
 }
 
 /// Takes an idle node, or makes one.

@@ -1,0 +1,303 @@
+//! Models: every claim that the protocols' documentation makes about threads, checked by loom in
+//! all the interleavings there are (up to a number of preemptions where it says so).
+//!
+//! ```sh
+//! scripts/loom.sh            # all of them
+//! scripts/loom.sh bell       # those whose name has `bell` in it
+//! scripts/mutants.sh         # weakens the protocols, and expects each time that a model fails
+//! ```
+//!
+//! Futures are polled by hand: a model that blocks has more interleavings and shows less, as a wake
+//! brings everything along that the waker's thread has done. Where a model polls only once it ends
+//! with the threads joined and says what each waiter must have got by then: a waiter that is still
+//! pending, and was not woken, is lost.
+//!
+//! Three things are watched in every model, after every interleaving: that no node is used after
+//! it was freed, that none is left over, and that every waker was woken or dropped, once.
+//!
+//! What a model cannot show: loom knows no spurious failure of `compare_exchange_weak`, and takes
+//! a thread's later operations for never done before its earlier ones.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc as StdArc, Mutex as StdMutex,
+        atomic::{AtomicUsize as StdAtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use ::loom::{cell::UnsafeCell, model::Builder, sync::Arc, sync::mpsc, thread};
+
+use super::{Left, Outcome, Queue, Slot};
+
+mod bar;
+mod bell;
+mod cancel;
+mod node;
+mod notice;
+mod nodes_alive;
+mod permit;
+
+// ---- running ----
+
+/// Explores `model` in all interleavings with up to `preemptions` preemptions, or in all there are.
+#[track_caller]
+fn explore(preemptions: impl Into<Option<usize>>, model: fn()) {
+    static EXPLORED: StdAtomicUsize = StdAtomicUsize::new(0);
+
+    let mut builder = Builder::new();
+    builder.max_branches = 10_000;
+    // `LOOM_MAX_PREEMPTIONS` can tighten a model's bound.
+    let bound = preemptions.into();
+    builder.preemption_bound = match (bound, builder.preemption_bound) {
+        (Some(own), Some(env)) => Some(own.min(env)),
+        (own, env) => own.or(env),
+    };
+    let bound = builder.preemption_bound;
+    let count = StdArc::new(StdAtomicUsize::new(0));
+    builder.check({
+        let count = count.clone();
+        move || {
+            count.fetch_add(1, Relaxed);
+            check_last();
+            model();
+        }
+    });
+    check_last();
+    EXPLORED.fetch_add(count.load(Relaxed), Relaxed);
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    println!(
+        "{name}: {} interleavings{}",
+        count.load(Relaxed),
+        bound.map_or_else(String::new, |n| format!(", up to {n} preemptions")),
+    );
+}
+
+/// What has to hold when all threads of an interleaving are through.
+fn check_last() {
+    PROBES.with_borrow_mut(|probes| {
+        for probe in probes.drain(..) {
+            let count = StdArc::strong_count(&probe);
+            assert_eq!(count, 1, "a waker was leaked, or dropped twice");
+        }
+    });
+    nodes_alive::check();
+}
+
+// ---- wakers ----
+
+thread_local! {
+    /// The probes of the interleaving that runs. Plain std: all threads of a model run on one.
+    static PROBES: std::cell::RefCell<Vec<StdArc<Wakes>>> =
+        const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Makes wakers, and counts how often they were woken.
+#[derive(Clone)]
+struct Probe(StdArc<Wakes>);
+
+struct Wakes(StdAtomicUsize);
+
+impl Probe {
+    fn new() -> Self {
+        let wakes = StdArc::new(Wakes(StdAtomicUsize::new(0)));
+        PROBES.with_borrow_mut(|probes| probes.push(wakes.clone()));
+        Self(wakes)
+    }
+
+    fn waker(&self) -> Waker {
+        self.0.clone().into()
+    }
+
+    fn wakes(&self) -> usize {
+        self.0.0.load(Relaxed)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: StdArc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Sleeps until woken, without the spurious wakes of loom's own `block_on`.
+struct Sleeper {
+    send: mpsc::Sender<()>,
+    receive: StdMutex<mpsc::Receiver<()>>,
+}
+
+impl Sleeper {
+    fn new() -> StdArc<Self> {
+        let (send, receive) = mpsc::channel();
+        StdArc::new(Self {
+            send,
+            receive: StdMutex::new(receive),
+        })
+    }
+
+    fn sleep(&self) {
+        self.receive.lock().unwrap().recv().unwrap();
+    }
+}
+
+impl Wake for Sleeper {
+    fn wake(self: StdArc<Self>) {
+        self.send.send(()).unwrap();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let sleeper = Sleeper::new();
+    let waker = Waker::from(sleeper.clone());
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        sleeper.sleep();
+    }
+}
+
+// ---- waiting ----
+
+/// A future of a primitive's: a wait that passes on what it had been given if it is dropped.
+struct Wait {
+    queue: Arc<Queue>,
+    slot: Slot,
+    /// How many permits; none for a notification.
+    need: usize,
+    probe: Probe,
+}
+
+impl Wait {
+    fn permits(queue: &Arc<Queue>, need: usize) -> Self {
+        Self {
+            queue: queue.clone(),
+            slot: Slot::Idle,
+            need,
+            probe: Probe::new(),
+        }
+    }
+
+    fn notice(queue: &Arc<Queue>) -> Self {
+        Self::permits(queue, 0)
+    }
+
+    /// Polled once, and pending.
+    fn queued(mut self) -> Self {
+        assert!(self.poll().is_pending());
+        self
+    }
+
+    fn poll(&mut self) -> Poll<Option<Outcome>> {
+        let waker = self.probe.waker();
+        let cx = Context::from_waker(&waker);
+        match self.need {
+            0 => self.queue.poll_notice(&mut self.slot, &cx),
+            need => self.queue.poll_take(&mut self.slot, need, &cx),
+        }
+    }
+
+    fn poll_from(&mut self, probe: &Probe) -> Poll<Option<Outcome>> {
+        self.probe = probe.clone();
+        self.poll()
+    }
+
+    fn wakes(&self) -> usize {
+        self.probe.wakes()
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.slot, Slot::Waiting(_))
+    }
+
+    /// What it has come to when all is quiet. Whoever is let go then must have been woken.
+    #[track_caller]
+    fn end(&mut self) -> Poll<Option<Outcome>> {
+        if !self.is_waiting() {
+            return Poll::Ready(None);
+        }
+        let woken = self.wakes();
+        assert!(woken <= 1, "woken {woken} times");
+        let poll = self.poll();
+        assert_eq!(poll.is_ready(), woken == 1, "{poll:?}, woken {woken} times");
+        poll
+    }
+
+    /// Ends in having been let go, now or before.
+    #[track_caller]
+    fn ends(&mut self) {
+        assert!(self.end().is_ready(), "the waiter is lost");
+    }
+
+    fn leave(&mut self) -> Left {
+        if !self.is_waiting() {
+            return Left::Nothing;
+        }
+        let left = self.queue.leave(&mut self.slot);
+        if left == Left::With(Outcome::Granted) {
+            match self.need {
+                0 => self.queue.notify(1),
+                need => self.queue.give(need),
+            }
+        }
+        left
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.leave();
+        }
+    }
+}
+
+fn queue(permits: usize) -> Arc<Queue> {
+    Arc::new(Queue::new(permits))
+}
+
+/// At rest: nobody in line, nobody with the turn, and `permits` permits to be had.
+#[track_caller]
+fn assert_at_rest(queue: &Queue, permits: isize) {
+    assert_eq!(queue.len(), 0, "somebody is still counted");
+    assert_eq!(queue.permits(), permits);
+    if permits > 0 {
+        let permits = permits as usize;
+        assert!(queue.try_take(permits), "the line is empty and in the way");
+        queue.give(permits);
+    }
+}
+
+// ---- data ----
+
+/// Plain data: loom reports it if two threads get at it at once.
+struct Data(UnsafeCell<usize>);
+
+// SAFETY: whether its users keep to turns is what the models find out.
+unsafe impl Sync for Data {}
+// SAFETY: a number.
+unsafe impl Send for Data {}
+
+impl Data {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(UnsafeCell::new(0)))
+    }
+
+    fn add(&self, n: usize) {
+        // SAFETY: loom panics before two threads get here at once.
+        self.0.with_mut(|data| unsafe { *data += n });
+    }
+
+    fn read(&self) -> usize {
+        // SAFETY: as above.
+        self.0.with(|data| unsafe { *data })
+    }
+}
+
+/// Runs `f` on a thread of the model's.
+fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> thread::JoinHandle<T> {
+    thread::spawn(f)
+}

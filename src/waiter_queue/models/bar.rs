@@ -1,0 +1,257 @@
+//! The bar: semaphores that close, events that are set.
+
+use super::*;
+use crate::{Event, EventWait};
+
+/// What a semaphore does to close.
+fn close(queue: &Queue) {
+    if queue.bar() {
+        queue.serve_if_free();
+    }
+}
+
+#[test]
+fn closing_turns_away_whoever_arrives_meanwhile() {
+    explore(None, || {
+        let (queue, data) = (queue(0), Data::new());
+        let closer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                close(&queue);
+            }
+        });
+        let mut wait = Wait::permits(&queue, 1);
+        if wait.poll().is_ready() || wait.poll().is_ready() {
+            assert_eq!(data.read(), 1);
+        }
+        closer.join().unwrap();
+        wait.ends();
+        assert_at_rest(&queue, 0);
+    });
+}
+
+#[test]
+fn closing_and_a_permit_leave_nobody_waiting() {
+    explore(3, || {
+        let queue = queue(0);
+        let mut first = Wait::permits(&queue, 1).queued();
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let mut second = Wait::permits(&queue, 1);
+        let _ = second.poll();
+        close(&queue);
+        giver.join().unwrap();
+        first.ends();
+        second.ends();
+        assert_eq!(queue.len(), 0);
+    });
+}
+
+#[test]
+fn closing_while_two_arrive_leaves_nobody_waiting() {
+    explore(2, || {
+        let queue = queue(0);
+        let arrive = |queue: Arc<Queue>| {
+            move || {
+                let mut wait = Wait::permits(&queue, 1);
+                let _ = wait.poll();
+                wait
+            }
+        };
+        let one = spawn(arrive(queue.clone()));
+        let other = spawn(arrive(queue.clone()));
+        close(&queue);
+        one.join().unwrap().ends();
+        other.join().unwrap().ends();
+        assert_eq!(queue.len(), 0);
+    });
+}
+
+#[test]
+fn closing_while_one_leaves_turns_the_others_away() {
+    explore(3, || {
+        let queue = queue(0);
+        let leaver = Wait::permits(&queue, 2).queued();
+        let mut staying = Wait::permits(&queue, 1).queued();
+        let closer = spawn({
+            let queue = queue.clone();
+            move || close(&queue)
+        });
+        drop(leaver);
+        closer.join().unwrap();
+        staying.ends();
+        assert_eq!(queue.len(), 0);
+    });
+}
+
+#[test]
+fn closing_brings_along_what_came_before_it() {
+    explore(None, || {
+        let (queue, data) = (queue(1), Data::new());
+        let closer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                close(&queue);
+            }
+        });
+        if queue.is_barred() {
+            assert_eq!(data.read(), 1);
+        }
+        closer.join().unwrap();
+    });
+}
+
+/// A wait for an event, polled by hand.
+struct EventPoll {
+    // Dropped first: it borrows the event.
+    wait: EventWait<'static>,
+    probe: Probe,
+    _event: Arc<Event>,
+}
+
+impl EventPoll {
+    fn new(event: &Arc<Event>) -> Self {
+        // SAFETY: this holds on to the event until the wait has been dropped.
+        let wait = unsafe { &*std::ptr::from_ref::<Event>(event) }.wait();
+        Self {
+            wait,
+            probe: Probe::new(),
+            _event: event.clone(),
+        }
+    }
+
+    fn poll(&mut self) -> bool {
+        let waker = self.probe.waker();
+        let mut cx = Context::from_waker(&waker);
+        pin!(&mut self.wait).poll(&mut cx).is_ready()
+    }
+
+    #[track_caller]
+    fn end(&mut self) -> bool {
+        let woken = self.probe.wakes();
+        let ready = self.poll();
+        assert_eq!(ready as usize, woken, "a wake was lost, or one too many");
+        ready
+    }
+}
+
+#[test]
+fn event_lets_go_whoever_waits_when_it_is_set_though_it_is_reset() {
+    explore(3, || {
+        let event = Arc::new(Event::new());
+        let mut waiting = EventPoll::new(&event);
+        assert!(!waiting.poll());
+        let setter = spawn({
+            let event = event.clone();
+            move || {
+                event.set();
+                event.reset();
+            }
+        });
+        let mut arriving = EventPoll::new(&event);
+        let arrived = arriving.poll();
+        setter.join().unwrap();
+        assert!(waiting.end());
+        if !arrived && !arriving.end() {
+            event.set();
+            assert!(arriving.end());
+        }
+    });
+}
+
+#[test]
+fn event_lets_go_whoever_waits_when_it_is_set_though_another_resets_it() {
+    explore(3, || {
+        let event = Arc::new(Event::new());
+        let mut waiting = EventPoll::new(&event);
+        assert!(!waiting.poll());
+        let setter = spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        let arrived = EventPoll::new(&event).poll();
+        if arrived {
+            assert!(event.is_set());
+        }
+        event.reset();
+        setter.join().unwrap();
+        assert!(waiting.end());
+    });
+}
+
+#[test]
+fn event_brings_along_what_came_before_it_was_set() {
+    explore(None, || {
+        let (event, data) = (Arc::new(Event::new()), Data::new());
+        let setter = spawn({
+            let (event, data) = (event.clone(), data.clone());
+            move || {
+                data.add(1);
+                event.set();
+            }
+        });
+        let mut wait = EventPoll::new(&event);
+        let seen = wait.poll() || wait.poll();
+        if seen {
+            assert_eq!(data.read(), 1);
+        }
+        setter.join().unwrap();
+        assert!(seen || wait.end());
+    });
+}
+
+#[test]
+fn event_that_was_reset_keeps_whoever_comes_then() {
+    explore(3, || {
+        let event = Arc::new(Event::new());
+        let mut before = EventPoll::new(&event);
+        assert!(!before.poll());
+        let setter = spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        let mut after = EventPoll::new(&event);
+        let reset = event.is_set();
+        if reset {
+            event.reset();
+            assert!(!after.poll());
+        }
+        setter.join().unwrap();
+        assert!(before.end());
+        if reset {
+            assert!(!after.end(), "let go by the set before the reset");
+            event.set();
+            assert!(after.end());
+        }
+    });
+}
+
+#[test]
+fn event_set_by_two_lets_everybody_go_once() {
+    explore(2, || {
+        let event = Arc::new(Event::new());
+        let mut waiting = EventPoll::new(&event);
+        assert!(!waiting.poll());
+        let setter = spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        let other = spawn({
+            let event = event.clone();
+            move || {
+                let mut wait = EventPoll::new(&event);
+                let seen = wait.poll();
+                (wait, seen)
+            }
+        });
+        event.set();
+        setter.join().unwrap();
+        let (mut arriving, seen) = other.join().unwrap();
+        assert!(waiting.end());
+        assert!(seen || arriving.end());
+    });
+}

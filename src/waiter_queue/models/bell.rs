@@ -1,0 +1,267 @@
+//! The doorbell: a listener that sleeps, and others that deliver.
+
+use super::{
+    super::{
+        batch::{Batch, wake},
+        doorbell::{Bell, here},
+        generic,
+        line::{Chain, Pile},
+        tier::WakeTier,
+        waiter::{Granted, Task, Ticket},
+    },
+    *,
+};
+
+/// Runs `f` with a bell that lives until it returns.
+fn with_bell(f: impl FnOnce(&'static Bell)) {
+    let bell = Box::into_raw(Box::new(Bell::new()));
+    // SAFETY: the models join all threads that know of the bell.
+    f(unsafe { &*bell });
+    // SAFETY: as above.
+    drop(unsafe { Box::from_raw(bell) });
+}
+
+/// A waiter of that bell's, granted, whose future is gone.
+fn letter(probe: &Probe, bell: &'static Bell) -> Granted {
+    let (ticket, queued) = Ticket::new(
+        1,
+        Task {
+            waker: probe.waker(),
+            home: Some(bell),
+        },
+    );
+    let (_, granted) = queued.grant(Outcome::Granted);
+    ticket.finish();
+    granted.unwrap()
+}
+
+fn pile(letters: impl IntoIterator<Item = Granted>) -> Pile {
+    let mut pile = Pile::new();
+    letters.into_iter().for_each(|letter| pile.push(letter));
+    pile
+}
+
+fn wake_all(mut chain: Chain<Granted>) -> usize {
+    let mut count = 0;
+    while let Some(letter) = chain.pop_front() {
+        wake(letter).unwrap();
+        count += 1;
+    }
+    count
+}
+
+/// The listener: answers the bell until `count` letters have come.
+fn listen(bell: &Bell, count: usize) -> usize {
+    let sleeper = Sleeper::new();
+    let rung = Probe::new();
+    let mut sleeps = 0;
+    let mut got = 0;
+    loop {
+        got += wake_all(bell.take());
+        if got == count {
+            break;
+        }
+        let waker = Waker::from(StdArc::new(Ring {
+            sleeper: sleeper.clone(),
+            probe: rung.clone(),
+        }));
+        if generic::sleep(bell, &Context::from_waker(&waker)) {
+            sleeps += 1;
+            sleeper.sleep();
+            assert_eq!(rung.wakes(), sleeps, "rung more than once in a sleep");
+        }
+    }
+    sleeps
+}
+
+struct Ring {
+    sleeper: StdArc<Sleeper>,
+    probe: Probe,
+}
+
+impl Wake for Ring {
+    fn wake(self: StdArc<Self>) {
+        self.probe.waker().wake();
+        self.sleeper.clone().wake();
+    }
+}
+
+#[test]
+fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
+    explore(None, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let deliverer = spawn({
+                let probe = probe.clone();
+                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+            });
+            listen(bell, 1);
+            deliverer.join().unwrap();
+            assert_eq!(probe.wakes(), 1);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_is_rung_once_a_sleep_by_two() {
+    explore(3, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let deliver = |probe: Probe| {
+                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+            };
+            let deliverers = [(); 2].map(|()| spawn(deliver(probe.clone())));
+            let sleeps = listen(bell, 2);
+            assert!(sleeps <= 2);
+            deliverers.into_iter().for_each(|one| one.join().unwrap());
+            assert_eq!(probe.wakes(), 2);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_is_rung_by_the_tier_it_was_armed_with() {
+    // A futex wakes nobody here: the listener would sleep for ever.
+    explore(None, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Futex);
+            assert!(bell.arm(WakeTier::Futex));
+            assert_eq!(wake_all(bell.take()), 0);
+            let deliverer = spawn({
+                let probe = probe.clone();
+                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+            });
+            listen(bell, 1);
+            deliverer.join().unwrap();
+            assert_eq!(probe.wakes(), 1);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_that_closes_loses_no_letter() {
+    explore(None, || {
+        with_bell(|bell| {
+            let (probe, data) = (Probe::new(), Data::new());
+            bell.open(WakeTier::Generic);
+            let sleeper = Probe::new();
+            assert!(generic::sleep(bell, &Context::from_waker(&sleeper.waker())));
+            let deliverer = spawn({
+                let (probe, data) = (probe.clone(), data.clone());
+                move || match bell.deliver(pile([letter(&probe, bell), letter(&probe, bell)])) {
+                    Ok(()) => 0,
+                    Err(pile) => {
+                        assert_eq!(data.read(), 1);
+                        wake_all(pile.into_chain())
+                    }
+                }
+            });
+            let taken = wake_all(bell.take());
+            data.add(1);
+            let left = wake_all(bell.close());
+            let back = deliverer.join().unwrap();
+            assert_eq!(taken + left + back, 2);
+            assert_eq!(probe.wakes(), 2);
+        });
+    });
+}
+
+#[test]
+fn bell_that_closes_under_two_loses_no_letter() {
+    explore(3, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            // As the turn's holders do it: through a batch.
+            let deliver = |probe: Probe| {
+                move || {
+                    let mut batch = Batch::new();
+                    batch.push(letter(&probe, bell));
+                    batch.deliver();
+                    batch.finish();
+                }
+            };
+            let deliverers = [(); 2].map(|()| spawn(deliver(probe.clone())));
+            let sleeper = Probe::new();
+            let _ = generic::sleep(bell, &Context::from_waker(&sleeper.waker()));
+            wake_all(bell.close());
+            deliverers.into_iter().for_each(|one| one.join().unwrap());
+            assert_eq!(probe.wakes(), 2);
+        });
+    });
+}
+
+#[test]
+fn bell_gives_letters_out_in_the_order_they_came() {
+    explore(None, || {
+        with_bell(|bell| {
+            let probes = [(); 3].map(|()| Probe::new());
+            bell.open(WakeTier::Generic);
+            let deliverer = spawn({
+                let probes = probes.clone();
+                move || {
+                    let [first, second, third] = &probes;
+                    let both = pile([letter(first, bell), letter(second, bell)]);
+                    assert!(bell.deliver(both).is_ok());
+                    assert!(bell.deliver(pile([letter(third, bell)])).is_ok());
+                }
+            });
+            let wakes = || probes.clone().map(|probe| probe.wakes());
+            let mut count = 0;
+            let mut answer = |mut chain: Chain<Granted>| {
+                while let Some(letter) = chain.pop_front() {
+                    wake(letter).unwrap();
+                    count += 1;
+                    assert_eq!(wakes(), [1, (count > 1) as usize, (count > 2) as usize]);
+                }
+            };
+            answer(bell.take());
+            answer(bell.take());
+            deliverer.join().unwrap();
+            answer(bell.close());
+            assert_eq!(count, 3);
+        });
+    });
+}
+
+#[test]
+fn bell_of_a_batch_is_its_waiters_home() {
+    explore(2, || {
+        with_bell(|bell| {
+            let (local, remote) = (Probe::new(), Probe::new());
+            bell.open(WakeTier::Generic);
+            let home = here();
+            assert!(bell.is_at(home));
+            let granter = spawn({
+                let (local, remote) = (local.clone(), remote.clone());
+                move || {
+                    assert!(!bell.is_at(here()));
+                    let (ticket, queued) = Ticket::new(
+                        1,
+                        Task {
+                            waker: local.waker(),
+                            home: None,
+                        },
+                    );
+                    let mut batch = Batch::new();
+                    batch.push(queued.grant(Outcome::Granted).1.unwrap());
+                    batch.push(letter(&remote, bell));
+                    batch.deliver();
+                    assert_eq!(local.wakes(), 1);
+                    batch.finish();
+                    ticket.finish();
+                }
+            });
+            listen(bell, 1);
+            assert_eq!(remote.wakes(), 1);
+            granter.join().unwrap();
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
