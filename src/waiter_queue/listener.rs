@@ -94,7 +94,8 @@ fn listen(runtime: &Runtime, handle: RawFd) -> &'static Bell {
         slot,
         handle,
         letters: Chain::new(),
-        sleep: Default::default(),
+        #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+        futex: Default::default(),
         _driver: runtime.submit(Asyncify::new(nothing as Nothing)),
     };
     BELLS.with_borrow_mut(|bells| bells.push((handle, &slot.bell)));
@@ -152,18 +153,14 @@ impl Slot {
     }
 }
 
-#[cfg(all(target_os = "linux", feature = "linux-futex"))]
-type Sleep = super::linux::Sleep;
-#[cfg(not(all(target_os = "linux", feature = "linux-futex")))]
-type Sleep = ();
-
 /// The task that answers a runtime's bell. It ends with its runtime.
 struct Listener {
     slot: &'static Slot,
     handle: RawFd,
     /// Taken out of the bell; still to be woken.
     letters: Chain<Granted>,
-    sleep: Sleep,
+    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    futex: super::linux::Sleep,
     /// An operation that is never begun. It keeps the driver, and with it the handle that the bell
     /// is known by, for as long as there is a listener.
     _driver: Submit<Asyncify<Nothing, ()>>,
@@ -174,7 +171,7 @@ impl Listener {
         let bell = &self.slot.bell;
         match bell.tier() {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-            WakeTier::Futex => Runtime::with_current(|runtime| self.sleep.sleep(runtime, bell, cx)),
+            WakeTier::Futex => Runtime::with_current(|runtime| self.futex.sleep(runtime, bell, cx)),
             _ => generic::sleep(bell, cx),
         }
     }
