@@ -18,7 +18,7 @@ use crate::{
 /// |---|---|
 /// | Fairness | [`set`](Self::set) lets everybody go who waits, in the order they came. |
 /// | Memory ordering | What came before `set` happened before a `wait` that it ends returns, and before an `is_set` that returns `true`. |
-/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: five or six, and no allocation once the thread has waited before. |
+/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: five or six, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has no effect. |
 /// | Without a runtime | Works with any executor, and with plain threads through [`blocking_wait`](Self::blocking_wait). |
 ///
@@ -60,11 +60,13 @@ impl Event {
     /// It stays set until [`reset`](Self::reset). Setting it again has no effect.
     pub fn set(&self) {
         if self.queue.bar() {
-            self.queue.notify_queued_all();
+            self.queue.serve_if_free();
         }
     }
 
     /// Resets the event: who waits from here on waits for the next [`set`](Self::set).
+    ///
+    /// A wait that begins while another thread is in `reset`, too, may be let go by it.
     pub fn reset(&self) {
         self.queue.unbar();
     }

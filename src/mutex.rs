@@ -24,7 +24,7 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 /// |---|---|
 /// | Fairness | Strictly first come, first served. |
 /// | Memory ordering | What was done under a guard happened before the next lock. |
-/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: five or six more, and no allocation once the thread has waited before. |
+/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: five or six more, and in steady state no allocation. |
 /// | Cancelling | A dropped lock has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics unlocks like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |

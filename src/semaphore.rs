@@ -24,7 +24,7 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 /// |---|---|
 /// | Fairness | Strictly first come, first served. Nobody overtakes, not even where a later request is small enough to be met at once, so large requests are not starved. |
 /// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
-/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: five or six more, and no allocation once the thread has waited before. |
+/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: five or six more, and in steady state no allocation. |
 /// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
@@ -75,7 +75,7 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// How many permits a semaphore can have: 2^47 - 1, or 2^21 - 1 on 32-bit targets.
+    /// How many permits a semaphore can have: 2^46 - 1, or 2^20 - 1 on 32-bit targets.
     pub const MAX_PERMITS: usize = MAX_PERMITS;
 
     crate::loom::const_fn! {
@@ -392,7 +392,8 @@ impl Semaphore {
 
     /// Takes up to `count` permits away for good, and returns how many.
     ///
-    /// Only permits that are available are taken; it never waits for any to be given back. See
+    /// Only permits that are available are taken, and none while another thread is handing some to
+    /// those who wait; it never waits for any to be given back. See
     /// [`forget_permits`](Self::forget_permits) for taking an exact number.
     ///
     /// # Examples

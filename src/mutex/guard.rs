@@ -17,7 +17,6 @@ use crate::waiter_queue::Queue;
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
-    // A shared guard shares the value.
     _value: PhantomData<&'a mut T>,
 }
 
@@ -51,9 +50,9 @@ pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T> {
     _value: PhantomData<*mut U>,
 }
 
-// SAFETY: a shared guard gives `&T` to other threads.
-unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
-// SAFETY: a shared guard gives `&T` to other threads. Nothing but the guard gives back the lock.
+// SAFETY: a shared guard gives `&T` to other threads, and `&Mutex<T>`, which is for `T: Send`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for MutexGuard<'_, T> {}
+// SAFETY: as above.
 unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedMutexGuard<T> {}
 // SAFETY: the guard is an exclusive borrow of the part and a right to unlock from any thread.
 unsafe impl<U: ?Sized + Send> Send for MappedMutexGuard<'_, U> {}

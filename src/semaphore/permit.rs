@@ -57,7 +57,7 @@ macro_rules! permit {
             ///
             /// # Panics
             ///
-            /// If `other` is of another semaphore. Both are given back then.
+            /// If `other` is of another semaphore, to which it is given back then.
             #[track_caller]
             pub fn merge(&mut self, mut other: Self) {
                 let (this, that): (&Semaphore, &Semaphore) = (&self.semaphore, &other.semaphore);

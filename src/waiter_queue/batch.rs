@@ -11,6 +11,8 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 
 use super::{
@@ -20,13 +22,14 @@ use super::{
 };
 use crate::loom::BATCH;
 
-/// How many homes one delivery tells apart. With more, some are rung more than once.
+/// How many homes one batch tells apart. The waiters of further ones are delivered singly.
 const HOMES: usize = 4;
 
 pub(super) struct Batch {
     /// Granted; to be woken.
     granted: Chain<Granted>,
-    /// Out of line; to be granted, as `outcome`, and woken.
+    /// Out of line; to be granted, as `outcome`, and woken. Only an event's waiters can be released
+    /// in two ways in one turn, and to them it is all the same.
     released: Chain<Queued>,
     outcome: Outcome,
     panic: Option<Box<dyn Any + Send>>,
@@ -110,12 +113,9 @@ impl Batch {
     }
 
     fn send(&mut self, bell: &'static Bell, pile: Pile) {
-        // A panic can come out of the ring: it wakes a task of an unknown executor's.
-        match catch_unwind(AssertUnwindSafe(|| bell.deliver(pile))) {
-            Ok(Ok(())) => {}
+        if let Err(pile) = bell.deliver(pile) {
             // The runtime is gone. Its tasks may live on elsewhere.
-            Ok(Err(pile)) => self.wake_all(pile.into_chain()),
-            Err(panic) => self.keep(panic),
+            self.wake_all(pile.into_chain());
         }
     }
 
@@ -139,16 +139,48 @@ impl Batch {
     /// Passes on a waker's panic.
     pub(super) fn finish(self) {
         debug_assert!(self.is_empty());
-        if let Some(panic) = self.panic
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
+        match self.panic {
+            Some(panic) if thread::panicking() => std::mem::forget(panic),
+            Some(panic) => resume_unwind(panic),
+            None => {}
         }
     }
 }
 
-/// Wakes one waiter on the calling thread.
+/// Wakes one waiter directly.
 pub(super) fn wake(waiter: Granted) -> Result<(), Box<dyn Any + Send>> {
+    let is_local = waiter.home().is_some_and(|bell| bell.is_at(here()));
     let waker = waiter.into_waker();
-    catch_unwind(AssertUnwindSafe(|| waker.wake()))
+    let wake = || waker.wake();
+    catch_unwind(AssertUnwindSafe(|| {
+        if is_local {
+            wake()
+        } else {
+            out_of_unwinding(wake)
+        }
+    }))
+}
+
+/// Calls `f`, but not on a thread that is unwinding.
+///
+/// compio 0.19 takes any unwinding for its own failure while it schedules a task from another
+/// thread, and ends the process. So a panicking holder has its remote waiters woken by a thread of
+/// their own. If there can be no thread, the waiters are woken here after all.
+pub(super) fn out_of_unwinding(f: impl FnOnce() + Send + 'static) {
+    if !thread::panicking() {
+        return f();
+    }
+    let call = Arc::new(Mutex::new(Some(f)));
+    let theirs = call.clone();
+    let spawned = thread::Builder::new().spawn(move || run(&theirs));
+    if spawned.is_err() {
+        run(&call);
+    }
+
+    fn run(call: &Mutex<Option<impl FnOnce()>>) {
+        let f = call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(f) = f {
+            f();
+        }
+    }
 }

@@ -96,7 +96,7 @@ impl Line {
     }
 }
 
-// The four below are called with nodes of one line only, by whoever has that line to itself.
+// The four below are called with nodes of one line, chain or pile, by whoever has that to itself.
 
 fn links(node: *mut Waiter) -> (*mut Waiter, *mut Waiter) {
     // SAFETY: see above: the node is alive, and its links are the caller's.

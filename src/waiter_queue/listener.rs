@@ -1,17 +1,18 @@
 //! Each runtime's end of its [`Bell`]: a task that takes the letters out and wakes whom they name.
 //!
 //! A runtime gets its bell and its listener on its first wait. Which runtime a waiter is *at home*
-//! on is found out when it leaves its waker: a home is recorded if the waker is a compio task's
-//! and a runtime is current. Any other waker (the main future's of `block_on`, another executor's,
-//! a parked thread's) is woken directly by whoever grants: a listener would be the wrong one to
-//! wake it, as its thread may well be blocked in that other executor.
+//! on is found out when it leaves its waker: a home is recorded if the waker is a compio task's,
+//! or compio's wrapper round one, and a runtime is current, which then is the task's. Any other
+//! waker (the main future's of `block_on`, another executor's, a parked thread's) is woken directly
+//! by whoever grants: a listener would be the wrong one to wake it, as its thread may well be
+//! blocked in that other executor.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
+    mem,
     pin::Pin,
     ptr::{self, null_mut},
-    rc::Rc,
     sync::atomic::{
         AtomicBool, AtomicPtr,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -22,7 +23,7 @@ use std::{
 use compio_buf::BufResult;
 use compio_driver::{AsRawFd, RawFd, op::Asyncify};
 use compio_executor::Executor;
-use compio_runtime::{Runtime, Submit};
+use compio_runtime::{FutureExt, Runtime, Submit};
 
 use super::{batch::wake, doorbell::Bell, generic, line::Chain, tier::WakeTier, waiter::Granted};
 use crate::loom::IN_MODEL;
@@ -30,38 +31,46 @@ use crate::loom::IN_MODEL;
 /// How many waiters the listener wakes before it lets the other tasks run.
 const BITE: usize = 64;
 
-/// The bell of the runtime that `waker`, a waker of the current task, belongs to, if it does.
+/// The bell of the runtime that `waker`, cloned from the current task's, belongs to, if it does.
 pub(super) fn home(waker: &Waker) -> Option<&'static Bell> {
     // A model has no runtimes in it.
-    if !IN_MODEL && ptr::eq(waker.vtable(), task_vtable()) {
+    if !IN_MODEL && is_compios(waker) {
         current_bell()
     } else {
         None
     }
 }
 
-/// What compio's executor makes its tasks' wakers of: what tells them from other wakers.
-fn task_vtable() -> *const RawWakerVTable {
-    static VTABLE: AtomicPtr<RawWakerVTable> = AtomicPtr::new(null_mut());
-    // ORDERING: Relaxed, here and below. A pointer to a constant.
-    let known = VTABLE.load(Relaxed);
-    if !known.is_null() {
-        return known;
+/// Whether `waker` is a compio task's, or what compio wraps it in to carry a cancel token and the
+/// like. It has to be a clone: what tasks are polled with has a table of functions that may differ
+/// from crate to crate.
+fn is_compios(waker: &Waker) -> bool {
+    static TASK: AtomicPtr<RawWakerVTable> = AtomicPtr::new(null_mut());
+    static WRAPPED: AtomicPtr<RawWakerVTable> = AtomicPtr::new(null_mut());
+
+    // ORDERING: Relaxed, here and below. Pointers to constants, which whoever misses them finds
+    // out once more.
+    if WRAPPED.load(Relaxed).is_null() || TASK.load(Relaxed).is_null() {
+        let look = |at: &'static AtomicPtr<RawWakerVTable>| {
+            poll_fn(move |cx| {
+                let waker = cx.waker().clone();
+                at.store(ptr::from_ref(waker.vtable()).cast_mut(), Relaxed);
+                Poll::Ready(())
+            })
+        };
+        // Seen by asking compio's executor.
+        let executor = Executor::new();
+        executor.spawn(look(&TASK)).detach();
+        executor.spawn(look(&WRAPPED).with_personality(0)).detach();
+        executor.tick();
     }
-    let executor = Executor::new();
-    let seen = Rc::new(Cell::new(ptr::null()));
-    let task = poll_fn({
-        let seen = seen.clone();
-        move |cx| {
-            seen.set(ptr::from_ref(cx.waker().vtable()));
-            Poll::Ready(())
-        }
-    });
-    executor.spawn(task).detach();
-    executor.tick();
-    let vtable = seen.get();
-    VTABLE.store(vtable.cast_mut(), Relaxed);
-    vtable
+    [TASK.load(Relaxed), WRAPPED.load(Relaxed)]
+        .into_iter()
+        .any(|known| {
+            // SAFETY: stored above, a reference to a constant. The compiler may have made several
+            // of it, so it is the functions that are compared.
+            unsafe { &*known == waker.vtable() }
+        })
 }
 
 thread_local! {
@@ -88,19 +97,19 @@ pub(super) fn current_bell() -> Option<&'static Bell> {
 #[cold]
 fn listen(runtime: &Runtime, handle: RawFd) -> &'static Bell {
     let tier = WakeTier::choose(runtime);
-    let slot = Slot::claim();
-    slot.bell.open(tier);
+    let place = Place::claim();
+    place.bell.open(tier);
     let listener = Listener {
-        slot,
+        place,
         handle,
         letters: Chain::new(),
         #[cfg(all(target_os = "linux", feature = "linux-futex"))]
         futex: Default::default(),
         _driver: runtime.submit(Asyncify::new(nothing as Nothing)),
     };
-    BELLS.with_borrow_mut(|bells| bells.push((handle, &slot.bell)));
+    BELLS.with_borrow_mut(|bells| bells.push((handle, &place.bell)));
     runtime.spawn(listener).detach();
-    &slot.bell
+    &place.bell
 }
 
 type Nothing = fn() -> BufResult<usize, ()>;
@@ -110,52 +119,52 @@ fn nothing() -> BufResult<usize, ()> {
 }
 
 /// A place for a bell in the list of all bells, which only grows.
-struct Slot {
+struct Place {
     bell: Bell,
     taken: AtomicBool,
-    next: *mut Slot,
+    next: *mut Place,
 }
 
-impl Slot {
+impl Place {
     /// Takes a place that is free, or makes one.
     fn claim() -> &'static Self {
-        static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(null_mut());
+        static PLACES: AtomicPtr<Place> = AtomicPtr::new(null_mut());
 
-        // ORDERING: Acquire pairs with the release below: the slots are seen as they were made.
-        let first = SLOTS.load(Acquire);
+        // ORDERING: Acquire pairs with the release below: the places are seen as they were made.
+        let first = PLACES.load(Acquire);
         let mut next = first;
-        // SAFETY: slots are published whole and never freed.
-        while let Some(slot) = unsafe { next.as_ref() } {
+        // SAFETY: places are published whole and never freed.
+        while let Some(place) = unsafe { next.as_ref() } {
             // ORDERING: Acquire pairs with the release in `Listener::drop`.
-            if slot
+            if place
                 .taken
                 .compare_exchange(false, true, Acquire, Relaxed)
                 .is_ok()
             {
-                return slot;
+                return place;
             }
-            next = slot.next;
+            next = place.next;
         }
-        let slot = Box::into_raw(Box::new(Self {
+        let place = Box::into_raw(Box::new(Self {
             bell: Bell::new(),
             taken: AtomicBool::new(true),
             next: first,
         }));
         let mut next = first;
-        // ORDERING: Release publishes the slot; Acquire is for the slots below it.
-        while let Err(now) = SLOTS.compare_exchange_weak(next, slot, AcqRel, Acquire) {
+        // ORDERING: Release publishes the place; Acquire is for the places below it.
+        while let Err(now) = PLACES.compare_exchange_weak(next, place, AcqRel, Acquire) {
             next = now;
             // SAFETY: not published yet.
-            unsafe { (*slot).next = next };
+            unsafe { (*place).next = next };
         }
-        // SAFETY: slots are never freed.
-        unsafe { &*slot }
+        // SAFETY: places are never freed.
+        unsafe { &*place }
     }
 }
 
 /// The task that answers a runtime's bell. It ends with its runtime.
 struct Listener {
-    slot: &'static Slot,
+    place: &'static Place,
     handle: RawFd,
     /// Taken out of the bell; still to be woken.
     letters: Chain<Granted>,
@@ -168,10 +177,21 @@ struct Listener {
 
 impl Listener {
     fn fall_asleep(&mut self, cx: &mut Context<'_>) -> bool {
-        let bell = &self.slot.bell;
+        let bell = &self.place.bell;
         match bell.tier() {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-            WakeTier::Futex => Runtime::with_current(|runtime| self.futex.sleep(runtime, bell, cx)),
+            WakeTier::Futex => {
+                // A runtime whose tasks are run without it being entered has its operations
+                // submitted to whichever is current: it must do without them.
+                let handle = self.handle;
+                let asleep = Runtime::try_with_current(|runtime| {
+                    (runtime.as_raw_fd() == handle).then(|| self.futex.sleep(runtime, bell, cx))
+                });
+                asleep
+                    .ok()
+                    .flatten()
+                    .unwrap_or_else(|| generic::sleep(bell, cx))
+            }
             _ => generic::sleep(bell, cx),
         }
     }
@@ -184,7 +204,7 @@ impl Future for Listener {
         let mut woken = 0;
         loop {
             if self.letters.is_empty() {
-                self.letters = self.slot.bell.take();
+                self.letters = self.place.bell.take();
             }
             while let Some(waiter) = self.letters.pop_front() {
                 if woken == BITE {
@@ -195,7 +215,7 @@ impl Future for Listener {
                 woken += 1;
                 // A task's waker does not panic. If one does, there is nobody to pass it on to
                 // whose fault it could be, and others wait to be woken.
-                drop(wake(waiter));
+                mem::forget(wake(waiter));
             }
             if self.fall_asleep(cx) {
                 return Poll::Pending;
@@ -211,11 +231,11 @@ impl Drop for Listener {
         let _ = BELLS.try_with(|bells| bells.borrow_mut().retain(|(known, _)| *known != handle));
         // Most of these wake tasks that are going away with the runtime, for nothing. But a future
         // may have moved on to where it is still polled.
-        let mut left = self.slot.bell.close();
+        let mut left = self.place.bell.close();
         while let Some(waiter) = self.letters.pop_front().or_else(|| left.pop_front()) {
-            drop(wake(waiter));
+            mem::forget(wake(waiter));
         }
-        // ORDERING: Release pairs with the acquire in `Slot::claim`.
-        self.slot.taken.store(false, Release);
+        // ORDERING: Release pairs with the acquire in `Place::claim`.
+        self.place.taken.store(false, Release);
     }
 }

@@ -11,6 +11,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -41,7 +42,7 @@ pub(crate) use waiter::Outcome;
 /// |---|---|
 /// | Fairness | First come, first woken. |
 /// | Memory ordering | What came before `wake_one` or `wake_all` happened before a wait that it ends returns, and before a condition that is looked at after it. |
-/// | Cost | A wake that finds nobody waiting: one atomic read-modify-write. A wait: five or six, and no allocation once the thread has waited before. |
+/// | Cost | A wake that finds nobody waiting: one atomic read-modify-write. A wait: five or six, and in steady state no allocation. |
 /// | Without a runtime | Works with any executor. |
 ///
 /// # Examples
@@ -95,7 +96,8 @@ impl WaiterQueue {
     ///
     /// # Panics
     ///
-    /// The future passes on a panic of `condition`, and has left the queue then.
+    /// The future passes on a panic of `condition`, and has left the queue then. It panics if it is
+    /// polled after that, or after it has completed.
     pub fn add_waiter_if<F>(&self, condition: F) -> AddWaiterIf<'_, F>
     where
         F: FnOnce() -> bool,
@@ -161,13 +163,26 @@ impl<F: FnOnce() -> bool> Future for AddWaiterIf<'_, F> {
         if this.queue.poll_notice(&mut this.slot, cx).is_ready() {
             return Poll::Ready(());
         }
-        if let Some(condition) = this.condition.take()
-            && condition()
-        {
-            this.leave();
-            return Poll::Ready(());
+        let Some(condition) = this.condition.take() else {
+            return Poll::Pending;
+        };
+        // A panic leaves the queue, too.
+        let leave = LeaveOnDrop(this);
+        if condition() {
+            drop(leave);
+            Poll::Ready(())
+        } else {
+            mem::forget(leave);
+            Poll::Pending
         }
-        Poll::Pending
+    }
+}
+
+struct LeaveOnDrop<'a, 'q, F>(&'a mut AddWaiterIf<'q, F>);
+
+impl<F> Drop for LeaveOnDrop<'_, '_, F> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

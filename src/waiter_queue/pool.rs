@@ -1,8 +1,10 @@
 //! Idle waiters, kept per thread: in steady state a wait allocates nothing.
 //!
 //! A node is given back on whichever thread its last owner is. For a wait that a compio runtime
-//! polls, that is the thread that took it, since both the grant's delivery and the poll that sees
-//! it happen at home.
+//! polls and that is granted, that is the thread that took it, since both the grant's delivery and
+//! the poll that sees it happen at home. The nodes of waits that were called off while another
+//! thread served the queue stay with that thread, so a thread that does nothing but call off waits
+//! on a contended primitive goes on allocating, one node at a time.
 
 use std::{cell::RefCell, ptr::NonNull};
 

@@ -25,7 +25,7 @@
 //! leavers out, and grants from the head while there are permits for it. The turn is given back by
 //! a compare-exchange on the word that the round has served. It fails if anything was asked for
 //! meanwhile, or any permit came back, and then there is another round. So nothing is ever left
-//! undone in a word whose turn is free:
+//! undone in a word whose turn is free, unless its last holder is waking a batch and comes back:
 //!
 //! - **A release** is one `fetch_add` on the word. If the value it read has no `QUEUED`, it came
 //!   before the first waiter's change of the word, and that waiter sees its permits. If it has,
@@ -43,7 +43,8 @@
 //!
 //! Wakers run after the turn has been given back. A turn that has many to wake gives itself back
 //! after each `BATCH`, and one that serves others after `ROUNDS` rounds, so that the woken
-//! need not wait for the end.
+//! need not wait for the end. The queue is lock-free, not wait-free: a turn that finds nobody to
+//! wake goes on for as long as others keep asking, each of whom has got what it wanted.
 //!
 //! The idea to hand a critical section's work to whoever is inside it is known as flat combining
 //! (Hendler, Incze, Shavit and Tzafrir, SPAA 2010); nobody here waits for the combiner's answer.
@@ -74,8 +75,9 @@ const BARRED: usize = 1 << 3;
 /// Where the permits begin. The bits between are left for counting overtakers.
 const SHIFT: u32 = if usize::BITS == 64 { 16 } else { 10 };
 
-/// How many permits a queue can hold: 2^47 - 1, or 2^21 - 1 where words have 32 bits.
-pub(crate) const MAX_PERMITS: usize = (isize::MAX >> SHIFT) as usize;
+/// How many permits a queue can hold: 2^46 - 1, or 2^20 - 1 where words have 32 bits. Half of what
+/// there is room for: while permits are being forgotten as others are added, there can be more.
+pub(crate) const MAX_PERMITS: usize = (isize::MAX >> (SHIFT + 1)) as usize;
 
 /// The need of a waiter whom no permits can satisfy, only a notification.
 const NOTICE_ONLY: usize = isize::MAX as usize;
@@ -166,11 +168,18 @@ impl Queue {
     }
 
     /// Takes up to `count` permits away, as many as there are, and returns how many.
+    ///
+    /// Takes none while somebody serves the line: what is there then may be granted already.
     pub(crate) fn reduce(&self, count: usize) -> usize {
         // ORDERING: Relaxed, here and below. Nothing is handed over.
         let mut word = self.word.load(Relaxed);
         loop {
-            let taken = count.min(permits(word).max(0) as usize);
+            let serving = word & (QUEUED | HELD) == QUEUED | HELD;
+            let taken = if serving {
+                0
+            } else {
+                count.min(permits(word).max(0) as usize)
+            };
             let next = word.wrapping_sub(taken << SHIFT);
             match self
                 .word
@@ -210,10 +219,22 @@ impl Queue {
         self.word.fetch_or(BARRED, AcqRel) & QUEUED != 0
     }
 
-    /// Raises the bar.
+    /// Raises the bar. Whoever queued before it came down is let go, if that is still to be done.
     pub(crate) fn unbar(&self) {
-        // ORDERING: AcqRel. Who then queues was not let through by what came before.
+        // ORDERING: Acquire pairs with `bar`.
+        let word = self.word.load(Acquire);
+        if word & BARRED == 0 {
+            return;
+        }
+        if word & QUEUED != 0 {
+            // Behind them, and before anyone who may queue again.
+            self.inbox.push(Message::Notify(Notice::new(EVERYONE)));
+        }
+        // ORDERING: Release publishes the message; Acquire orders this after the bar.
         self.word.fetch_and(!BARRED, AcqRel);
+        if word & QUEUED != 0 {
+            self.ask();
+        }
     }
 
     // ---- waiting ----
@@ -265,11 +286,12 @@ impl Queue {
             return Poll::Ready(None);
         }
         // The caller's code first: it may panic, block or come back here.
+        let waker = cx.waker().clone();
         let task = Task {
-            waker: cx.waker().clone(),
-            home: home(cx.waker()),
+            home: home(&waker),
+            waker,
         };
-        let (ticket, waiter) = Ticket::new(need, task);
+        let (mut ticket, waiter) = Ticket::new(need, task);
         loop {
             let let_through = if word & BARRED != 0 {
                 Some(None)
@@ -313,7 +335,7 @@ impl Queue {
             {
                 Ok(_) => {
                     *slot = Slot::Waiting(ticket);
-                    self.join(waiter);
+                    self.serve_after(|line, _| self.push_back(line, waiter));
                     break;
                 }
                 Err(now) => word = now,
@@ -338,7 +360,7 @@ impl Queue {
 
     /// Ends a slot's wait from the future's side.
     pub(crate) fn leave(&self, slot: &mut Slot) -> Left {
-        let Slot::Waiting(ticket) = std::mem::replace(slot, Slot::Done) else {
+        let Slot::Waiting(mut ticket) = std::mem::replace(slot, Slot::Done) else {
             return Left::Nothing;
         };
         match ticket.cancel() {
@@ -379,21 +401,10 @@ impl Queue {
         self.notify(EVERYONE);
     }
 
-    /// `notify_all`, for a caller who has just read `QUEUED` in the word.
-    #[cold]
-    pub(crate) fn notify_queued_all(&self) {
-        self.notify_queued(EVERYONE);
-    }
-
     #[cold]
     fn notify_queued(&self, count: usize) {
         if self.try_hold() {
-            let mut batch = Batch::new();
-            self.with_line(|line| {
-                self.read_inbox(line, &mut batch);
-                self.grant_notice(line, count, &mut batch);
-            });
-            self.serve_with(batch);
+            self.serve_after(|line, batch| self.grant_notice(line, count, batch));
         } else {
             self.inbox.push(Message::Notify(Notice::new(count)));
             self.ask();
@@ -445,25 +456,10 @@ impl Queue {
         }
     }
 
-    /// Carries on as the turn's holder, with a new arrival.
-    fn join(&self, waiter: Queued) {
-        let mut batch = Batch::new();
-        self.with_line(|line| {
-            self.read_inbox(line, &mut batch);
-            self.push_back(line, waiter);
-        });
-        self.serve_with(batch);
-    }
-
     /// Takes a waiter that has called its wait off out of the line.
     fn take_out(&self, ticket: Ticket) {
         if self.try_hold() {
-            let mut batch = Batch::new();
-            self.with_line(|line| {
-                self.read_inbox(line, &mut batch);
-                self.remove(line, ticket);
-            });
-            self.serve_with(batch);
+            self.serve_after(|line, _| self.remove(line, ticket));
         } else {
             self.inbox.push(Message::Leave(ticket));
             self.ask();
@@ -473,6 +469,16 @@ impl Queue {
     /// Serves rounds until there is nothing left to do, gives the turn back, and wakes.
     fn serve(&self) {
         self.serve_with(Batch::new());
+    }
+
+    /// Does `first`, after what is in the inbox, and serves.
+    fn serve_after(&self, first: impl FnOnce(&mut Line, &mut Batch)) {
+        let mut batch = Batch::new();
+        self.with_line(|line| {
+            self.read_inbox(line, &mut batch);
+            first(line, &mut batch);
+        });
+        self.serve_with(batch);
     }
 
     fn serve_with(&self, mut batch: Batch) {
@@ -490,7 +496,9 @@ impl Queue {
                 }
                 let is_empty = self.with_line(|line| {
                     self.read_inbox(line, &mut batch);
-                    if word & BARRED != 0 {
+                    // ORDERING: Acquire pairs with `bar`. Looked at after the inbox: whoever has come
+                    // out of it may have come after an earlier bar was raised again.
+                    if word & BARRED != 0 && self.word.load(Acquire) & BARRED != 0 {
                         let released = batch.release_all(line, Outcome::Refused);
                         self.shrink(released);
                     } else {

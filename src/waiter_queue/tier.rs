@@ -23,10 +23,20 @@ use super::{doorbell::Bell, listener};
 /// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
 /// - else, and for `auto`, the best one that the runtime's driver and the system have.
 ///
+/// # Limits
+///
+/// A wait counts as its runtime's if a compio task polls it, directly or through compio's own
+/// combinators, while that runtime is current. The wakers of anything else, of the main future of
+/// `block_on`, of other executors and of collections such as `FuturesUnordered`, are called directly
+/// by the granting thread. Where such a waker ends up waking a compio 0.19 task, it may have to wait
+/// for that task's runtime: its queue for other threads' wakes has a fixed size.
+///
 /// # Panics
 ///
 /// The first wait on a runtime panics, before anything is queued, if `COMPIO_SYNC_TIER` is not one
-/// of its values or names a tier that the runtime cannot have.
+/// of its values or names a tier that the runtime cannot have; [`requested`](WakeTier::requested)
+/// tells beforehand. The associated functions panic if they are called by a waker that the
+/// runtime's driver is calling just then.
 ///
 /// # Examples
 ///
@@ -62,6 +72,19 @@ impl WakeTier {
             2 => Self::Iocp,
             _ => Self::Generic,
         }
+    }
+
+    /// The tier that the environment variable `COMPIO_SYNC_TIER` asks for; `None` for `auto`.
+    ///
+    /// # Errors
+    ///
+    /// If the variable is set to something else than a tier or `auto`. Whether the tier can be had
+    /// is for each runtime to say: see [`check`](Self::check).
+    pub fn requested() -> Result<Option<Self>, TierError> {
+        requested()
+            .as_ref()
+            .copied()
+            .map_err(|_| TierError::NoSuchTier)
     }
 
     /// The tier that the current runtime is rung by, or `None` outside a runtime.
@@ -123,7 +146,7 @@ impl WakeTier {
             },
             Ok(None) => Self::best(runtime),
             Err(value) => {
-                panic!("{VARIABLE}={value} is none of auto, generic, futex, iocp")
+                panic!("{VARIABLE}={value} is none of {VALUES}")
             }
         }
     }
@@ -151,6 +174,7 @@ impl fmt::Display for WakeTier {
 }
 
 const VARIABLE: &str = "COMPIO_SYNC_TIER";
+const VALUES: &str = "auto, generic, futex, iocp";
 
 /// The tier that the environment asks for; the value itself if it is none.
 fn requested() -> &'static Result<Option<WakeTier>, String> {
@@ -178,6 +202,8 @@ pub enum TierError {
         /// The tier in question.
         tier: WakeTier,
     },
+    /// `COMPIO_SYNC_TIER` is none of `auto`, `generic`, `futex` and `iocp`.
+    NoSuchTier,
     /// The runtime's driver is not the one that the tier works with.
     Driver {
         /// The tier in question.
@@ -204,6 +230,9 @@ impl fmt::Display for TierError {
                     "the tier `{tier}` is for another platform, or its feature is off"
                 )
             }
+            Self::NoSuchTier => {
+                write!(f, "the environment variable {VARIABLE} is none of {VALUES}")
+            }
             Self::Driver { tier, driver } => {
                 write!(
                     f,
@@ -224,6 +253,8 @@ impl fmt::Display for TierError {
 impl std::error::Error for TierError {}
 
 /// What one tier has done for one runtime.
+///
+/// Only waits that count as the runtime's are delivered by a tier: see [Limits](WakeTier#limits).
 ///
 /// The numbers are counted by whichever thread does the thing, without ordering between them:
 /// exact once the threads have been joined, a snapshot before. They begin anew with each runtime.

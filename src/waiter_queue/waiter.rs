@@ -136,7 +136,7 @@ pub(crate) struct Ticket(NonNull<Waiter>);
 // SAFETY: a waiter's fields are shared under the protocol above, whichever threads its two sides
 // are on; `Waker` is `Send`, and `Bell` is shared by design.
 unsafe impl Send for Ticket {}
-// SAFETY: as above; `&Ticket` gives access to nothing but the atomic state and `need`.
+// SAFETY: as above; `&Ticket` gives access to nothing but the atomic state.
 unsafe impl Sync for Ticket {}
 
 impl Ticket {
@@ -179,7 +179,7 @@ impl Ticket {
     ///
     /// `home` is called for the waker's home if the waker is not the one left before.
     pub(super) fn poll(
-        &self,
+        &mut self,
         cx: &Context<'_>,
         home: impl FnOnce(&Waker) -> Option<&'static Bell>,
     ) -> Poll<Outcome> {
@@ -191,9 +191,10 @@ impl Ticket {
             return Poll::Pending;
         }
         // Cloning is the caller's code: it comes first, when there is nothing yet to undo.
+        let waker = cx.waker().clone();
         let new = Task {
-            waker: cx.waker().clone(),
-            home: home(cx.waker()),
+            home: home(&waker),
+            waker,
         };
         // ORDERING: Acquire pairs with `Queued::grant`, as in `outcome`.
         if let Some(outcome) = outcome(node.state.fetch_or(UPDATING, Acquire)) {
@@ -218,7 +219,7 @@ impl Ticket {
     /// Calls the wait off, or says how it had ended before that.
     ///
     /// Returns the waker, for the caller to drop when it holds nothing else.
-    pub(super) fn cancel(&self) -> Result<Task, Outcome> {
+    pub(super) fn cancel(&mut self) -> Result<Task, Outcome> {
         // ORDERING: Acquire pairs with `Queued::grant`; Release lets the queue's side see all that
         // the future did with the node.
         match outcome(self.node().state.fetch_or(CANCELLED, AcqRel)) {

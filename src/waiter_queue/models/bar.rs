@@ -12,7 +12,7 @@ fn close(queue: &Queue) {
 
 #[test]
 fn closing_turns_away_whoever_arrives_meanwhile() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let closer = spawn({
             let (queue, data) = (queue.clone(), data.clone());
@@ -64,8 +64,9 @@ fn closing_while_two_arrive_leaves_nobody_waiting() {
         let one = spawn(arrive(queue.clone()));
         let other = spawn(arrive(queue.clone()));
         close(&queue);
-        one.join().unwrap().ends();
-        other.join().unwrap().ends();
+        let (mut one, mut other) = (one.join().unwrap(), other.join().unwrap());
+        one.ends();
+        other.ends();
         assert_eq!(queue.len(), 0);
     });
 }
@@ -89,7 +90,7 @@ fn closing_while_one_leaves_turns_the_others_away() {
 
 #[test]
 fn closing_brings_along_what_came_before_it() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(1), Data::new());
         let closer = spawn({
             let (queue, data) = (queue.clone(), data.clone());
@@ -185,7 +186,7 @@ fn event_lets_go_whoever_waits_when_it_is_set_though_another_resets_it() {
 
 #[test]
 fn event_brings_along_what_came_before_it_was_set() {
-    explore(None, || {
+    explore(4, || {
         let (event, data) = (Arc::new(Event::new()), Data::new());
         let setter = spawn({
             let (event, data) = (event.clone(), data.clone());

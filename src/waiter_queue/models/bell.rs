@@ -88,7 +88,7 @@ impl Wake for Ring {
 
 #[test]
 fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
-    explore(None, || {
+    explore(4, || {
         with_bell(|bell| {
             let probe = Probe::new();
             bell.open(WakeTier::Generic);
@@ -126,7 +126,7 @@ fn bell_is_rung_once_a_sleep_by_two() {
 #[test]
 fn bell_is_rung_by_the_tier_it_was_armed_with() {
     // A futex wakes nobody here: the listener would sleep for ever.
-    explore(None, || {
+    explore(4, || {
         with_bell(|bell| {
             let probe = Probe::new();
             bell.open(WakeTier::Futex);
@@ -146,7 +146,7 @@ fn bell_is_rung_by_the_tier_it_was_armed_with() {
 
 #[test]
 fn bell_that_closes_loses_no_letter() {
-    explore(None, || {
+    explore(4, || {
         with_bell(|bell| {
             let (probe, data) = (Probe::new(), Data::new());
             bell.open(WakeTier::Generic);
@@ -199,7 +199,7 @@ fn bell_that_closes_under_two_loses_no_letter() {
 
 #[test]
 fn bell_gives_letters_out_in_the_order_they_came() {
-    explore(None, || {
+    explore(4, || {
         with_bell(|bell| {
             let probes = [(); 3].map(|()| Probe::new());
             bell.open(WakeTier::Generic);

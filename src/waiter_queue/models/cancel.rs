@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn permit_granted_to_a_leaver_is_neither_lost_nor_doubled() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let wait = Wait::permits(&queue, 1).queued();
         let giver = spawn({
@@ -36,7 +36,7 @@ fn permit_granted_to_a_leaver_passes_on() {
 
 #[test]
 fn leaver_sees_what_came_before_the_grant_it_passes_on() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let mut wait = Wait::permits(&queue, 1).queued();
         let giver = spawn({
@@ -56,7 +56,7 @@ fn leaver_sees_what_came_before_the_grant_it_passes_on() {
 
 #[test]
 fn leaver_with_a_large_need_lets_the_small_one_behind_it_through() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(1);
         let large = Wait::permits(&queue, 3).queued();
         let mut small = Wait::permits(&queue, 1).queued();
@@ -73,7 +73,7 @@ fn leaver_with_a_large_need_lets_the_small_one_behind_it_through() {
 
 #[test]
 fn leavers_that_meet_are_both_out_of_line() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let first = Wait::permits(&queue, 1).queued();
         let second = Wait::permits(&queue, 1).queued();
@@ -130,7 +130,7 @@ fn leavers_and_permits_that_come_round_after_round_pass_nobody_by() {
 
 #[test]
 fn waker_left_last_is_woken_or_the_poll_that_leaves_it_sees_the_grant() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let (old, new) = (Probe::new(), Probe::new());
         let mut wait = Wait::permits(&queue, 1);
@@ -160,7 +160,7 @@ fn waker_left_last_is_woken_or_the_poll_that_leaves_it_sees_the_grant() {
 
 #[test]
 fn waker_is_dropped_once_though_its_wait_changes_hands_and_is_called_off() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut wait = Wait::permits(&queue, 1).queued();
         let giver = spawn({

@@ -8,7 +8,7 @@ use crate::WaiterQueue;
 #[test]
 fn notice_for_a_condition_is_not_lost_on_whoever_arrives() {
     // The condition itself orders nothing: the queue does.
-    explore(None, || {
+    explore(4, || {
         let shared = Arc::new((WaiterQueue::new(), AtomicBool::new(false)));
         let waker = spawn({
             let shared = shared.clone();
@@ -35,7 +35,7 @@ fn notice_for_a_condition_is_not_lost_on_whoever_arrives() {
 
 #[test]
 fn notice_brings_along_what_came_before_it() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let mut wait = Wait::notice(&queue).queued();
         let notifier = spawn({
@@ -72,7 +72,7 @@ fn notice_that_reaches_a_leaver_passes_on() {
 
 #[test]
 fn notices_that_meet_are_both_carried_out() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut waits = [(); 3].map(|()| Wait::notice(&queue).queued());
         let notifier = spawn({
@@ -117,14 +117,15 @@ fn notice_left_in_the_inbox_brings_along_what_came_before_it() {
 
 #[test]
 fn notice_for_all_is_for_those_who_wait() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut waiting = Wait::notice(&queue).queued();
         let notifier = spawn({
             let queue = queue.clone();
             move || queue.notify_all()
         });
-        let mut arriving = Wait::notice(&queue).queued();
+        let mut arriving = Wait::notice(&queue);
+        let _ = arriving.poll();
         notifier.join().unwrap();
         waiting.ends();
         if arriving.end().is_pending() {
@@ -167,8 +168,8 @@ fn notice_for_all_and_notice_for_one_leave_nobody_behind() {
         let arriver = spawn({
             let queue = queue.clone();
             move || {
-                let mut wait = Wait::notice(&queue).queued();
-                let _ = wait.end();
+                let mut wait = Wait::notice(&queue);
+                let _ = wait.poll();
                 wait
             }
         });
@@ -176,7 +177,7 @@ fn notice_for_all_and_notice_for_one_leave_nobody_behind() {
         notifier.join().unwrap();
         let mut arrived = arriver.join().unwrap();
         waits.iter_mut().for_each(Wait::ends);
-        if arrived.is_waiting() && arrived.end().is_pending() {
+        if arrived.end().is_pending() {
             queue.notify(1);
             arrived.ends();
         }
@@ -193,7 +194,8 @@ fn notices_for_more_than_a_batch_reach_all() {
             let queue = queue.clone();
             move || queue.notify_all()
         });
-        let mut late = Wait::notice(&queue).queued();
+        let mut late = Wait::notice(&queue);
+        let _ = late.poll();
         queue.notify(3);
         notifier.join().unwrap();
         waits.iter_mut().for_each(Wait::ends);

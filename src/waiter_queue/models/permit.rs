@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn permit_given_while_a_waiter_arrives_reaches_it() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let giver = spawn({
             let queue = queue.clone();
@@ -20,7 +20,7 @@ fn permit_given_while_a_waiter_arrives_reaches_it() {
 
 #[test]
 fn permit_brings_along_what_came_before_it_was_given() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let giver = spawn({
             let (queue, data) = (queue.clone(), data.clone());
@@ -41,7 +41,7 @@ fn permit_brings_along_what_came_before_it_was_given() {
 
 #[test]
 fn permit_taken_without_waiting_brings_along_what_came_before_it_was_given() {
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let giver = spawn({
             let (queue, data) = (queue.clone(), data.clone());
@@ -87,7 +87,7 @@ fn permit_given_by_one_is_granted_by_another_with_all_that_came_before() {
 
 #[test]
 fn permits_given_by_two_reach_two() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let both = |queue: Arc<Queue>| {
             move || {
@@ -129,7 +129,7 @@ fn permits_waited_for_and_then_given_by_two_reach_both() {
 
 #[test]
 fn permits_given_by_two_reach_two_who_wait() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut first = Wait::permits(&queue, 1).queued();
         let mut second = Wait::permits(&queue, 1).queued();
@@ -147,7 +147,7 @@ fn permits_given_by_two_reach_two_who_wait() {
 
 #[test]
 fn arrivals_that_meet_are_both_in_line() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let other = spawn({
             let queue = queue.clone();
@@ -191,7 +191,7 @@ fn arrival_while_others_arrive_and_give_is_served() {
 
 #[test]
 fn first_come_is_first_served_though_a_newcomer_tries() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut first = Wait::permits(&queue, 1).queued();
         let mut second = Wait::permits(&queue, 1).queued();
@@ -272,7 +272,7 @@ fn permits_that_come_round_after_round_reach_all() {
 
 #[test]
 fn permits_reduced_are_missing_once() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut wait = Wait::permits(&queue, 1).queued();
         let reducer = spawn({
@@ -294,7 +294,7 @@ fn permits_reduced_are_missing_once() {
 
 #[test]
 fn permits_forgotten_are_missing_once() {
-    explore(None, || {
+    explore(4, || {
         let queue = queue(0);
         let mut wait = Wait::permits(&queue, 1).queued();
         let forgetter = spawn({
@@ -338,7 +338,7 @@ fn lock_is_had_by_one_of_three_at_a_time() {
 #[test]
 fn lock_passes_from_hand_to_hand_with_what_was_done_under_it() {
     // The holder unlocks while another arrives, and looks without having been woken.
-    explore(None, || {
+    explore(4, || {
         let (queue, data) = (queue(1), Data::new());
         assert!(queue.try_take(1));
         data.add(1);

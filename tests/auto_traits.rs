@@ -1,0 +1,117 @@
+//! Which public types may go to other threads or be shared with them, and how large they are.
+
+use std::{cell::Cell, future::Future, rc::Rc, sync::MutexGuard as StdGuard};
+
+use compio_sync::*;
+use static_assertions::{assert_impl_all as is, assert_not_impl_any as is_not};
+
+/// `Send` and not `Sync`.
+type OnlySend = Cell<u8>;
+/// `Sync` and not `Send`.
+type OnlySync = StdGuard<'static, u8>;
+/// Neither.
+type Neither = Rc<u8>;
+
+is!(Semaphore: Send, Sync, Unpin);
+is!(SemaphorePermit<'_>: Send, Sync, Unpin);
+is!(OwnedSemaphorePermit: Send, Sync, Unpin);
+is!(Acquire<'_>: Send, Sync, Unpin);
+is!(AcquireOrClosed<'_>: Send, Sync, Unpin);
+is!(AcquireOwned: Send, Sync, Unpin);
+is!(AcquireOwnedOrClosed: Send, Sync, Unpin);
+is!(Closed: Send, Sync, Unpin, Copy, std::error::Error);
+
+is!(Condvar: Send, Sync, Unpin);
+is!(Event: Send, Sync, Unpin);
+is!(EventWait<'_>: Send, Sync, Unpin);
+is!(WakeTier: Send, Sync, Unpin, Copy);
+is!(WakeStats: Send, Sync, Unpin, Copy);
+is!(TierError: Send, Sync, Unpin, Copy, std::error::Error);
+#[cfg(feature = "time")]
+is!(WaitTimeoutResult: Send, Sync, Unpin, Copy);
+
+is!(WaiterQueue: Send, Sync, Unpin);
+is!(AddWaiterIf<'_, u8>: Send, Sync, Unpin);
+is!(AddWaiterIf<'_, OnlySend>: Send, Unpin);
+is_not!(AddWaiterIf<'_, OnlySend>: Sync);
+is!(AddWaiterIf<'_, OnlySync>: Sync, Unpin);
+is_not!(AddWaiterIf<'_, OnlySync>: Send);
+is_not!(AddWaiterIf<'_, Neither>: Send, Sync);
+is!(AddWaiterIf<'_, std::marker::PhantomPinned>: Unpin);
+
+// A mutex hands its value from thread to thread: sharing it is sending the value.
+is!(Mutex<u8>: Send, Sync, Unpin);
+is!(Mutex<OnlySend>: Send, Sync);
+is_not!(Mutex<OnlySync>: Send, Sync);
+is_not!(Mutex<Neither>: Send, Sync);
+is!(Mutex<[u8]>: Send, Sync);
+is!(Mutex<dyn Send>: Send, Sync);
+is_not!(Mutex<std::marker::PhantomPinned>: Unpin);
+
+is!(Lock<'_, OnlySend>: Send, Sync, Unpin);
+is_not!(Lock<'_, OnlySync>: Send, Sync);
+is!(LockOwned<OnlySend>: Send, Sync, Unpin);
+is_not!(LockOwned<OnlySync>: Send, Sync);
+is!(Lock<'_, std::marker::PhantomPinned>: Unpin);
+is!(LockOwned<std::marker::PhantomPinned>: Unpin);
+
+// A guard is `&mut T`, and the right to unlock, which any thread may exercise.
+is!(MutexGuard<'_, u8>: Send, Sync, Unpin);
+is!(MutexGuard<'_, OnlySend>: Send, Unpin);
+is_not!(MutexGuard<'_, OnlySend>: Sync);
+// It leads to the mutex, which must then be `Sync`, too.
+is_not!(MutexGuard<'_, OnlySync>: Send, Sync);
+is_not!(MutexGuard<'_, Neither>: Send, Sync);
+is!(MappedMutexGuard<'_, u8>: Send, Sync, Unpin);
+is!(MappedMutexGuard<'_, OnlySend>: Send, Unpin);
+is_not!(MappedMutexGuard<'_, OnlySend>: Sync);
+is!(MappedMutexGuard<'_, OnlySync>: Sync);
+is_not!(MappedMutexGuard<'_, OnlySync>: Send);
+is_not!(MappedMutexGuard<'_, Neither>: Send, Sync);
+
+// An owned guard has a share in the mutex besides, which it may be the last one to drop.
+is!(OwnedMutexGuard<u8>: Send, Sync, Unpin);
+is!(OwnedMutexGuard<OnlySend>: Send, Unpin);
+is_not!(OwnedMutexGuard<OnlySend>: Sync);
+is_not!(OwnedMutexGuard<OnlySync>: Send, Sync);
+is_not!(OwnedMutexGuard<Neither>: Send, Sync);
+is!(OwnedMappedMutexGuard<u8, u8>: Send, Sync, Unpin);
+is!(OwnedMappedMutexGuard<OnlySend, u8>: Send, Sync);
+is!(OwnedMappedMutexGuard<u8, OnlySend>: Send);
+is_not!(OwnedMappedMutexGuard<u8, OnlySend>: Sync);
+is_not!(OwnedMappedMutexGuard<OnlySync, u8>: Send, Sync);
+is_not!(OwnedMappedMutexGuard<u8, OnlySync>: Send);
+is_not!(OwnedMappedMutexGuard<u8, Neither>: Send, Sync);
+
+#[test]
+fn futures_of_async_methods_are_send_if_the_value_is() {
+    fn is_send(future: impl Future + Send) {
+        drop(future);
+    }
+    let (mutex, condvar) = (Mutex::new(Cell::new(0)), Condvar::new());
+    let guard = || mutex.try_lock().unwrap();
+    is_send(condvar.wait(guard()));
+    is_send(condvar.wait_while(guard(), |_| true));
+    #[cfg(feature = "time")]
+    {
+        let duration = std::time::Duration::ZERO;
+        // Their timers belong to the thread.
+        drop(condvar.wait_timeout(guard(), duration));
+        drop(condvar.wait_timeout_while(guard(), duration, |_| true));
+    }
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn types_are_small() {
+    assert!(size_of::<Semaphore>() <= 40);
+    assert!(size_of::<Mutex<()>>() <= 40);
+    assert!(size_of::<Condvar>() <= 32);
+    assert!(size_of::<Event>() <= 32);
+    assert!(size_of::<WaiterQueue>() <= 32);
+    assert!(size_of::<Acquire<'_>>() <= 64);
+    assert!(size_of::<Lock<'_, ()>>() <= 64);
+    assert!(size_of::<EventWait<'_>>() <= 64);
+    assert_eq!(size_of::<MutexGuard<'_, ()>>(), size_of::<usize>());
+    assert_eq!(size_of::<SemaphorePermit<'_>>(), 2 * size_of::<usize>());
+}

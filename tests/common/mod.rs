@@ -1,0 +1,994 @@
+//! What the behavioural tests share.
+//!
+//! - [`World`]: a scenario runs in each world: on one compio runtime, on several, on none at all,
+//!   and on everything at once; compio's with every driver and wake tier that the machine has.
+//! - [`Polled`], [`Hooks`]: futures polled by hand, and wakers that do things when touched, for
+//!   tests of exact states.
+//! - [`claims`]: what holds for everything that waits in the crate's queue, whatever it waits for.
+
+#![allow(dead_code, unreachable_pub)]
+
+use std::{
+    any::Any,
+    env,
+    future::{Future, poll_fn},
+    io::Write,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    process,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError},
+    },
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
+    thread,
+    time::Duration,
+};
+
+use compio::{
+    driver::{DriverType, ProactorBuilder},
+    runtime::Runtime,
+};
+use compio_sync::WakeTier;
+use futures_executor::LocalPool;
+use futures_util::{
+    FutureExt,
+    future::LocalBoxFuture,
+    task::{AtomicWaker, LocalSpawnExt},
+};
+
+// ---- worlds ----
+
+/// Some lanes that tasks are spread over, round robin.
+pub struct World {
+    name: String,
+    lanes: Vec<Lane>,
+    next: AtomicUsize,
+    watchdog: Watchdog,
+}
+
+impl World {
+    /// Runs `scenario` in each world. The calling thread is a plain one, outside of the world.
+    pub fn each(scenario: impl Fn(World)) {
+        Self::each_of(&[LaneKind::Pool, LaneKind::Thread], scenario);
+    }
+
+    /// Runs `scenario` in each world that is made of nothing but compio runtimes.
+    pub fn each_compio(scenario: impl Fn(World)) {
+        Self::each_of(&[], scenario);
+    }
+
+    fn each_of(foreign: &[LaneKind], scenario: impl Fn(World)) {
+        let runtimes = available();
+        let mut worlds = Vec::new();
+        for &kind in runtimes {
+            worlds.push((format!("one {kind:?}"), vec![kind]));
+        }
+        for &kind in runtimes.iter().chain(foreign) {
+            worlds.push((format!("several {kind:?}"), vec![kind; 3]));
+        }
+        worlds.push(("all at once".into(), [runtimes, foreign].concat()));
+        for (name, kinds) in worlds {
+            let _named = NameOnPanic(&name);
+            scenario(World {
+                watchdog: Watchdog::new(&name),
+                name: name.clone(),
+                lanes: kinds.into_iter().map(Lane::new).collect(),
+                next: AtomicUsize::new(0),
+            });
+        }
+    }
+
+    /// Starts a task on the next lane.
+    pub fn spawn<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> Task<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let lane = self.next.fetch_add(1, SeqCst) % self.lanes.len();
+        self.spawn_on(lane, task)
+    }
+
+    /// Starts a task on lane `lane`.
+    pub fn spawn_on<T, F>(&self, lane: usize, task: impl FnOnce() -> F + Send + 'static) -> Task<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let (sender, result) = mpsc::channel();
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
+        self.lanes[lane].run(Box::new(move || {
+            let task = async move { task().await };
+            async move {
+                let result = AssertUnwindSafe(task).catch_unwind().await;
+                let _ = sender.send(result);
+                end.store(true, SeqCst);
+            }
+            .boxed_local()
+        }));
+        Task { result, ended }
+    }
+
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for lane in &mut self.lanes {
+            drop(lane.jobs.take());
+            lane.bell.wake();
+        }
+        for lane in &mut self.lanes {
+            if lane.thread.take().is_some_and(|it| it.join().is_err()) && !thread::panicking() {
+                panic!("a lane panicked");
+            }
+        }
+    }
+}
+
+/// A task of a [`World`]. It goes on if this is dropped.
+pub struct Task<T> {
+    result: Receiver<thread::Result<T>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl<T> Task<T> {
+    /// Blocks until the task has ended. Passes on its panic.
+    pub fn join(self) -> T {
+        self.outcome().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Blocks until the task has ended.
+    pub fn outcome(self) -> thread::Result<T> {
+        self.result.recv().expect("the task was dropped")
+    }
+
+    /// Whether the task has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(SeqCst)
+    }
+}
+
+type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
+
+#[derive(Clone, Copy, Debug)]
+enum LaneKind {
+    /// A compio runtime.
+    Runtime(DriverType, WakeTier),
+    /// A foreign executor.
+    Pool,
+    /// No executor: each task blocks a thread of its own.
+    Thread,
+}
+
+struct Lane {
+    jobs: Option<Sender<Job>>,
+    bell: Arc<AtomicWaker>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Lane {
+    fn new(kind: LaneKind) -> Self {
+        let (sender, jobs) = mpsc::channel();
+        let bell = Arc::new(AtomicWaker::new());
+        let thread = thread::spawn({
+            let bell = bell.clone();
+            move || kind.work_off(jobs, bell)
+        });
+        Self {
+            jobs: Some(sender),
+            bell,
+            thread: Some(thread),
+        }
+    }
+
+    fn run(&self, job: Job) {
+        let jobs = self.jobs.as_ref().expect("the world still stands");
+        jobs.send(job).expect("the lane is alive");
+        self.bell.wake();
+    }
+}
+
+impl LaneKind {
+    fn work_off(self, jobs: Receiver<Job>, bell: Arc<AtomicWaker>) {
+        match self {
+            Self::Runtime(driver, tier) => runtime(driver).unwrap().block_on(async {
+                tier.select().unwrap();
+                start_all(jobs, bell, |job| compio::runtime::spawn(job()).detach()).await;
+                assert_eq!(WakeTier::current(), Some(tier), "the tier has been left");
+            }),
+            Self::Pool => {
+                let mut pool = LocalPool::new();
+                let spawner = pool.spawner();
+                pool.run_until(start_all(jobs, bell, |job| {
+                    spawner.spawn_local(job()).unwrap()
+                }));
+            }
+            Self::Thread => futures_executor::block_on(start_all(jobs, bell, |job| {
+                thread::spawn(|| futures_executor::block_on(job()));
+            })),
+        }
+    }
+}
+
+/// Starts jobs until there are no more to come.
+async fn start_all(jobs: Receiver<Job>, bell: Arc<AtomicWaker>, start: impl Fn(Job)) {
+    poll_fn(|cx| {
+        bell.register(cx.waker());
+        loop {
+            match jobs.try_recv() {
+                Ok(job) => start(job),
+                Err(TryRecvError::Empty) => return Poll::Pending,
+                Err(TryRecvError::Disconnected) => return Poll::Ready(()),
+            }
+        }
+    })
+    .await
+}
+
+fn runtime(driver: DriverType) -> Result<Runtime, String> {
+    let mut proactor = ProactorBuilder::new();
+    proactor.driver_type(driver);
+    let runtime = Runtime::builder()
+        .with_proactor(proactor)
+        .build()
+        .map_err(|error| error.to_string())?;
+    match runtime.driver_type() {
+        it if it == driver => Ok(runtime),
+        it => Err(format!("compio was built for {it:?} only")),
+    }
+}
+
+/// The kinds of runtimes that this machine has; says so once.
+fn available() -> &'static [LaneKind] {
+    static AVAILABLE: LazyLock<Vec<LaneKind>> = LazyLock::new(|| {
+        let asked = env::var("COMPIO_SYNC_TIER").unwrap_or_default();
+        let is_asked = |tier: WakeTier| matches!(&*asked, "" | "auto") || asked == tier.to_string();
+        let candidates: &[_] = if cfg!(target_os = "linux") {
+            &[
+                (DriverType::IoUring, WakeTier::Futex),
+                (DriverType::IoUring, WakeTier::Generic),
+                (DriverType::Poll, WakeTier::Generic),
+            ]
+        } else if cfg!(windows) {
+            &[
+                (DriverType::IOCP, WakeTier::Iocp),
+                (DriverType::IOCP, WakeTier::Generic),
+            ]
+        } else {
+            &[(DriverType::Poll, WakeTier::Generic)]
+        };
+        let mut kinds = Vec::new();
+        for &(driver, tier) in candidates {
+            let check = runtime(driver)
+                .and_then(|it| it.enter(|| tier.check()).map_err(|error| error.to_string()))
+                .and_then(|()| is_asked(tier).then_some(()).ok_or("not asked for".into()));
+            match &check {
+                Ok(()) => kinds.push(LaneKind::Runtime(driver, tier)),
+                Err(reason) => say(&format!("not tested: {driver:?} with {tier}: {reason}")),
+            }
+        }
+        say(&format!("tested: {kinds:?}"));
+        let has_generic = |kind: &_| matches!(kind, LaneKind::Runtime(_, WakeTier::Generic));
+        assert!(kinds.iter().any(has_generic) || !is_asked(WakeTier::Generic));
+        kinds
+    });
+    &AVAILABLE
+}
+
+/// Prints, past the test harness, which would swallow it.
+fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+struct NameOnPanic<'a>(&'a str);
+
+impl Drop for NameOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("in the world: {}", self.0);
+        }
+    }
+}
+
+/// Aborts the process if it is not dropped within a minute.
+pub struct Watchdog {
+    _alive: Sender<()>,
+}
+
+impl Watchdog {
+    /// `place` is what hangs in the calling test.
+    pub fn new(place: &str) -> Self {
+        let (_alive, dropped) = mpsc::channel();
+        let test = thread::current().name().unwrap_or("?").to_owned();
+        let place = place.to_owned();
+        thread::spawn(move || {
+            if let Err(RecvTimeoutError::Timeout) = dropped.recv_timeout(Duration::from_secs(60)) {
+                say(&format!("{test} hangs, in the world: {place}"));
+                process::abort();
+            }
+        });
+        Self { _alive }
+    }
+}
+
+/// Blocks until `condition` holds.
+pub fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+/// Lets the other tasks of the executor run.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+/// Runs `f`, which has to panic, and returns the message.
+pub fn panic_of<R>(f: impl FnOnce() -> R) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => panic!("it did not panic"),
+        Err(panic) => message(&*panic),
+    }
+}
+
+/// The message of a panic.
+pub fn message(panic: &(dyn Any + Send)) -> String {
+    None.or_else(|| panic.downcast_ref::<&str>().map(|it| it.to_string()))
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .expect("a message")
+}
+
+// ---- by hand ----
+
+/// A future that is polled by hand, with a waker that counts.
+pub struct Polled<F> {
+    future: Pin<Box<F>>,
+    hooks: Arc<Hooks>,
+}
+
+impl<F: Future> Polled<F> {
+    pub fn new(future: F) -> Self {
+        Self::with(future, Hooks::default())
+    }
+
+    pub fn with(future: F, hooks: Hooks) -> Self {
+        Self {
+            future: Box::pin(future),
+            hooks: Arc::new(hooks),
+        }
+    }
+
+    /// A future that has been polled once, and waits.
+    #[track_caller]
+    pub fn pending(future: F) -> Self {
+        let mut this = Self::new(future);
+        this.waits();
+        this
+    }
+
+    pub fn poll(&mut self) -> Poll<F::Output> {
+        let waker = self.hooks.waker();
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    #[track_caller]
+    pub fn waits(&mut self) {
+        assert!(self.poll().is_pending(), "it should wait");
+    }
+
+    #[track_caller]
+    pub fn ready(&mut self) -> F::Output {
+        match self.poll() {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("it should be ready"),
+        }
+    }
+
+    /// Replaces the waker for the polls to come, and returns the old one.
+    pub fn change_waker(&mut self) -> Arc<Hooks> {
+        self.swap_hooks(Hooks::default())
+    }
+
+    /// As `change_waker`, for a waker with `hooks`.
+    pub fn swap_hooks(&mut self, hooks: Hooks) -> Arc<Hooks> {
+        std::mem::replace(&mut self.hooks, Arc::new(hooks))
+    }
+
+    pub fn hooks(&self) -> &Arc<Hooks> {
+        &self.hooks
+    }
+
+    /// How often it was woken.
+    pub fn wakes(&self) -> usize {
+        self.hooks.wakes()
+    }
+}
+
+type Hook = Option<Box<dyn Fn() + Send + Sync>>;
+
+/// What a waker does when it is cloned, woken and dropped, and how often it was.
+#[derive(Default)]
+pub struct Hooks {
+    pub clone: Hook,
+    pub wake: Hook,
+    pub drop: Hook,
+    wakes: AtomicUsize,
+    /// How many wakers there are.
+    wakers: AtomicUsize,
+}
+
+impl Hooks {
+    pub fn on_clone(f: impl Fn() + Send + Sync + 'static) -> Self {
+        let clone: Hook = Some(Box::new(f));
+        Self {
+            clone,
+            ..Self::default()
+        }
+    }
+
+    pub fn on_wake(f: impl Fn() + Send + Sync + 'static) -> Self {
+        let wake: Hook = Some(Box::new(f));
+        Self {
+            wake,
+            ..Self::default()
+        }
+    }
+
+    pub fn on_drop(f: impl Fn() + Send + Sync + 'static) -> Self {
+        let drop: Hook = Some(Box::new(f));
+        Self {
+            drop,
+            ..Self::default()
+        }
+    }
+
+    pub fn wakes(&self) -> usize {
+        self.wakes.load(SeqCst)
+    }
+
+    /// How many wakers of this kind there are.
+    pub fn wakers(&self) -> usize {
+        self.wakers.load(SeqCst)
+    }
+
+    /// A waker that calls no hook when itself is dropped, only when clones of it are.
+    fn waker(self: &Arc<Self>) -> ManuallyDrop<Waker> {
+        // SAFETY: the vtable's functions take the pointer for what it is, an `Arc`'s, whose count
+        // goes up with each clone and down with each drop. This one borrows the caller's `Arc`,
+        // which outlives it in `Polled::poll`, and is never dropped.
+        ManuallyDrop::new(unsafe { Waker::new(Arc::as_ptr(self).cast(), &VTABLE) })
+    }
+}
+
+fn call(hook: &Hook) {
+    if let Some(hook) = hook {
+        hook();
+    }
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: see `Hooks::waker`.
+        let hooks = unsafe { &*data.cast::<Hooks>() };
+        call(&hooks.clone);
+        hooks.wakers.fetch_add(1, SeqCst);
+        // SAFETY: see `Hooks::waker`.
+        unsafe { Arc::increment_strong_count(hooks) };
+        RawWaker::new(data, &VTABLE)
+    },
+    |data| {
+        // SAFETY: see `Hooks::waker`.
+        let hooks = unsafe { Arc::from_raw(data.cast::<Hooks>()) };
+        hooks.wakers.fetch_sub(1, SeqCst);
+        hooks.wakes.fetch_add(1, SeqCst);
+        call(&hooks.wake);
+    },
+    |data| {
+        // SAFETY: see `Hooks::waker`.
+        let hooks = unsafe { &*data.cast::<Hooks>() };
+        hooks.wakes.fetch_add(1, SeqCst);
+        call(&hooks.wake);
+    },
+    |data| {
+        // SAFETY: see `Hooks::waker`.
+        let hooks = unsafe { Arc::from_raw(data.cast::<Hooks>()) };
+        hooks.wakers.fetch_sub(1, SeqCst);
+        call(&hooks.drop);
+    },
+);
+
+// ---- claims ----
+
+pub mod claims {
+    //! Claims about waiting that hold for every primitive.
+
+    use std::sync::{Mutex, mpsc};
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+
+    /// Something to wait for, in a state in which one has to wait.
+    pub trait Primitive: Default + Send + Sync + 'static {
+        /// Whether `release` ends all waits.
+        const RELEASES_ALL: bool = false;
+        /// Whether `release_all` ends only the first wait.
+        const RELEASES_ONE: bool = false;
+
+        fn wait(self: Arc<Self>) -> BoxFuture<'static, ()>;
+        /// Ends the wait of whoever has waited longest. With [`RELEASES_ONE`](Self::RELEASES_ONE),
+        /// of nobody if the one before has not been polled since.
+        fn release(&self);
+        /// Ends all waits.
+        fn release_all(&self);
+        /// Lets waits begin while `release_all` runs, or after it has panicked.
+        fn rearm(&self) {}
+        fn waiter_count(&self) -> usize;
+    }
+
+    /// Makes tests of the claims, for one primitive.
+    #[macro_export]
+    macro_rules! waits_like_the_others {
+        ($primitive:ty) => {
+            $crate::waits_like_the_others!($primitive:
+                waiter_is_counted_from_its_first_poll_until_its_wait_ends,
+                waiters_are_released_in_the_order_of_their_first_polls,
+                cancelled_waiter_is_forgotten_and_its_waker_dropped_at_once,
+                cancelled_waiter_is_passed_over,
+                granted_waiter_that_is_dropped_passes_it_on,
+                only_the_last_waker_is_woken_and_the_others_are_dropped_at_once,
+                waker_is_not_cloned_again_while_it_stays_the_same,
+                future_may_be_polled_and_dropped_on_different_threads,
+                future_may_move_between_executors_and_outlive_one,
+                waker_may_complete_its_own_future_and_release,
+                waker_may_drop_other_waiters,
+                waker_may_begin_a_wait_which_is_not_released_with_the_others,
+                waker_may_reenter_when_it_is_cloned,
+                waker_may_reenter_when_it_is_dropped,
+                panic_in_cloning_a_waker_leaves_nothing_behind,
+                panicking_waker_keeps_nobody_from_being_woken,
+                panicking_waker_in_an_unwinding_thread_does_not_abort,
+                many_more_than_a_batch_are_released,
+                leaked_future_keeps_nothing_but_its_place,
+                no_wake_is_lost_and_every_wait_ends
+            );
+        };
+        ($primitive:ty: $($claim:ident),*) => {$(
+            #[test]
+            fn $claim() {
+                $crate::common::claims::$claim::<$primitive>();
+            }
+        )*};
+    }
+
+    type Waiter = Polled<BoxFuture<'static, ()>>;
+
+    fn idle<P: Primitive>(primitive: &Arc<P>) -> Waiter {
+        Polled::new(primitive.clone().wait())
+    }
+
+    fn waiter<P: Primitive>(primitive: &Arc<P>) -> Waiter {
+        Polled::pending(primitive.clone().wait())
+    }
+
+    fn waiters<P: Primitive>(primitive: &Arc<P>, count: usize) -> Vec<Waiter> {
+        (0..count).map(|_| waiter(primitive)).collect()
+    }
+
+    fn hooked<P: Primitive>(primitive: &Arc<P>, hooks: Hooks) -> Waiter {
+        let mut waiter = Polled::with(primitive.clone().wait(), hooks);
+        waiter.waits();
+        waiter
+    }
+
+    pub fn waiter_is_counted_from_its_first_poll_until_its_wait_ends<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut waiter = idle(&p);
+        assert_eq!(p.waiter_count(), 0);
+        waiter.waits();
+        waiter.waits();
+        assert_eq!((p.waiter_count(), waiter.wakes()), (1, 0));
+        p.release();
+        assert_eq!((p.waiter_count(), waiter.wakes()), (0, 1));
+        waiter.ready();
+        assert_eq!(waiter.hooks().wakers(), 0);
+    }
+
+    pub fn waiters_are_released_in_the_order_of_their_first_polls<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut created_first = idle(&p);
+        let mut waiters = waiters(&p, 4);
+        created_first.waits();
+        waiters.push(created_first);
+        if P::RELEASES_ALL {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            for (n, waiter) in waiters.iter_mut().enumerate() {
+                let order = order.clone();
+                let wake = move || order.lock().unwrap().push(n);
+                waiter.swap_hooks(Hooks::on_wake(wake));
+                waiter.waits();
+            }
+            p.release();
+            return assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+        }
+        for n in 0..waiters.len() {
+            p.release();
+            let wakes: Vec<_> = waiters.iter().map(Polled::wakes).collect();
+            let expected: Vec<_> = (0..waiters.len()).map(|it| usize::from(it <= n)).collect();
+            assert_eq!(wakes, expected);
+            waiters[n].ready();
+        }
+    }
+
+    pub fn cancelled_waiter_is_forgotten_and_its_waker_dropped_at_once<P: Primitive>() {
+        let p = Arc::new(P::default());
+        drop(idle(&p));
+        let waiter = waiter(&p);
+        let hooks = waiter.hooks().clone();
+        assert_eq!((p.waiter_count(), hooks.wakers()), (1, 1));
+        drop(waiter);
+        assert_eq!((p.waiter_count(), hooks.wakers(), hooks.wakes()), (0, 0, 0));
+        assert_eq!(Arc::strong_count(&hooks), 1);
+    }
+
+    pub fn cancelled_waiter_is_passed_over<P: Primitive>() {
+        for cancelled in 0..3 {
+            let p = Arc::new(P::default());
+            let mut waiters = waiters(&p, 3);
+            drop(waiters.remove(cancelled));
+            assert_eq!(p.waiter_count(), 2);
+            for waiter in &mut waiters {
+                p.release();
+                waiter.ready();
+            }
+            assert_eq!(p.waiter_count(), 0);
+        }
+    }
+
+    pub fn granted_waiter_that_is_dropped_passes_it_on<P: Primitive>() {
+        if P::RELEASES_ALL {
+            return;
+        }
+        let p = Arc::new(P::default());
+        let (first, second, mut third) = (waiter(&p), waiter(&p), waiter(&p));
+        p.release();
+        drop(first);
+        assert_eq!((second.wakes(), third.wakes()), (1, 0));
+        drop(second);
+        assert_eq!(third.wakes(), 1);
+        third.ready();
+    }
+
+    pub fn only_the_last_waker_is_woken_and_the_others_are_dropped_at_once<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut waiter = waiter(&p);
+        for _ in 0..3 {
+            let old = waiter.change_waker();
+            waiter.waits();
+            assert_eq!((old.wakers(), waiter.hooks().wakers()), (0, 1));
+            assert_eq!((old.wakes(), waiter.wakes()), (0, 0));
+        }
+        p.release();
+        assert_eq!((waiter.wakes(), waiter.hooks().wakers()), (1, 0));
+        let old = waiter.change_waker();
+        waiter.ready();
+        assert_eq!((old.wakes(), waiter.wakes()), (1, 0));
+    }
+
+    pub fn waker_is_not_cloned_again_while_it_stays_the_same<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let clones = Arc::new(AtomicUsize::new(0));
+        let mut waiter = hooked(&p, {
+            let clones = clones.clone();
+            Hooks::on_clone(move || {
+                clones.fetch_add(1, SeqCst);
+            })
+        });
+        waiter.waits();
+        waiter.waits();
+        assert_eq!(clones.load(SeqCst), 1);
+    }
+
+    pub fn future_may_be_polled_and_dropped_on_different_threads<P: Primitive>() {
+        fn elsewhere<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+            thread::scope(|scope| scope.spawn(f).join().unwrap())
+        }
+        let p = Arc::new(P::default());
+        let mut first = elsewhere(|| waiter(&p));
+        let second = elsewhere(|| waiter(&p));
+        let third = elsewhere(|| waiter(&p));
+        let mut fourth = elsewhere(|| waiter(&p));
+        let old = first.change_waker();
+        elsewhere(|| first.waits());
+        elsewhere(|| p.release());
+        assert_eq!((old.wakes(), first.wakes()), (0, 1));
+        elsewhere(|| first.ready());
+        elsewhere(|| drop(second));
+        elsewhere(|| p.release());
+        assert_eq!(third.wakes(), 1);
+        elsewhere(|| drop(third));
+        elsewhere(|| p.release());
+        elsewhere(|| fourth.ready());
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn future_may_move_between_executors_and_outlive_one<P: Primitive>() {
+        World::each(|world| {
+            let p = Arc::new(P::default());
+            let begin = |lane| {
+                let p = p.clone();
+                let begun = world.spawn_on(lane, || async {
+                    let mut wait = p.wait();
+                    assert!(futures_util::poll!(&mut wait).is_pending());
+                    [wait]
+                });
+                let [wait] = begun.join();
+                wait
+            };
+            let end_elsewhere = world.spawn({
+                let wait = begin(world.lanes() - 1);
+                || wait
+            });
+            p.release();
+            end_elsewhere.join();
+
+            let mut end_here = Polled::pending(begin(0));
+            p.release();
+            assert_eq!(end_here.wakes(), 1);
+            end_here.ready();
+
+            let mut released_by_the_living = begin(0);
+            let dropped_by_the_living = begin(0);
+            drop(world);
+            drop(dropped_by_the_living);
+            p.release();
+            assert!((&mut released_by_the_living).now_or_never().is_some());
+            assert_eq!(p.waiter_count(), 0);
+        });
+    }
+
+    pub fn waker_may_complete_its_own_future_and_release<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let cell = Arc::new(Mutex::new(None::<Waiter>));
+        let first = hooked(&p, {
+            let (p, cell) = (p.clone(), cell.clone());
+            Hooks::on_wake(move || {
+                let Some(mut own) = cell.lock().unwrap().take() else {
+                    return;
+                };
+                own.ready();
+                p.release();
+            })
+        });
+        let mut second = waiter(&p);
+        *cell.lock().unwrap() = Some(first);
+        p.release();
+        assert!(cell.lock().unwrap().is_none(), "the first one was woken");
+        assert_eq!(second.wakes(), 1);
+        second.ready();
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn waker_may_drop_other_waiters<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let others = Arc::new(Mutex::new(Vec::new()));
+        let mut first = hooked(&p, {
+            let others = others.clone();
+            Hooks::on_wake(move || drop(std::mem::take(&mut *others.lock().unwrap())))
+        });
+        *others.lock().unwrap() = waiters(&p, 40);
+        let mut last = waiter(&p);
+        p.release();
+        first.ready();
+        assert_eq!(others.lock().unwrap().len(), 0);
+        p.release();
+        last.ready();
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn waker_may_begin_a_wait_which_is_not_released_with_the_others<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let begun = Arc::new(Mutex::new(Vec::new()));
+        let mut first = hooked(&p, {
+            let (p, begun) = (p.clone(), begun.clone());
+            Hooks::on_wake(move || {
+                p.rearm();
+                let waiter = waiter(&p);
+                begun.lock().unwrap().push(waiter);
+            })
+        });
+        let mut others = waiters(&p, if P::RELEASES_ONE { 0 } else { 100 });
+        p.release_all();
+        first.ready();
+        others.iter_mut().for_each(Polled::ready);
+        let mut begun = begun
+            .lock()
+            .unwrap()
+            .pop()
+            .expect("the first one was woken");
+        assert_eq!((p.waiter_count(), begun.wakes()), (1, 0));
+        p.release();
+        begun.ready();
+    }
+
+    pub fn waker_may_reenter_when_it_is_cloned<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut first = waiter(&p);
+        let reenter = || {
+            let p = p.clone();
+            Hooks::on_clone(move || {
+                p.release();
+                drop(waiter(&p));
+            })
+        };
+        // As it begins to wait: the release is for the one before.
+        let mut second = hooked(&p, reenter());
+        assert_eq!((first.wakes(), p.waiter_count()), (1, 1));
+        first.ready();
+        // As its waker is replaced: the release is for itself.
+        second.swap_hooks(reenter());
+        second.ready();
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn waker_may_reenter_when_it_is_dropped<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let reenter = || {
+            let p = p.clone();
+            Hooks::on_drop(move || {
+                p.release();
+                drop(waiter(&p));
+            })
+        };
+        let mut first = waiter(&p);
+        drop(hooked(&p, reenter()));
+        first.ready();
+
+        let mut second = hooked(&p, reenter());
+        second.change_waker();
+        let _ = second.poll();
+        second.ready();
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn panic_in_cloning_a_waker_leaves_nothing_behind<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut first = idle(&p);
+        first.swap_hooks(Hooks::on_clone(|| panic!("no clones")));
+        assert_eq!(panic_of(|| first.poll()), "no clones");
+        assert_eq!(p.waiter_count(), 0);
+
+        let mut second = waiter(&p);
+        let old = second.swap_hooks(Hooks::on_clone(|| panic!("no clones")));
+        assert_eq!(panic_of(|| second.poll()), "no clones");
+        drop(second);
+        assert_eq!((p.waiter_count(), old.wakers()), (0, 0));
+        let mut third = waiter(&p);
+        p.release();
+        third.ready();
+    }
+
+    pub fn panicking_waker_keeps_nobody_from_being_woken<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut all: Vec<_> = ["first", "second"]
+            .map(|name| hooked(&p, Hooks::on_wake(move || panic!("{name}"))))
+            .into();
+        all.extend(waiters(&p, 70));
+        all.push(hooked(&p, Hooks::on_wake(|| panic!("last"))));
+        assert_eq!(panic_of(|| p.release_all()), "first");
+        if P::RELEASES_ONE {
+            all[0].ready();
+            assert_eq!(panic_of(|| p.release()), "second");
+            all.remove(0);
+            all.truncate(1);
+        }
+        for waiter in &mut all {
+            assert_eq!(waiter.wakes(), 1);
+            waiter.ready();
+        }
+        p.rearm();
+        let mut next = waiter(&p);
+        p.release();
+        next.ready();
+        assert_eq!(p.waiter_count(), 0);
+    }
+
+    pub fn panicking_waker_in_an_unwinding_thread_does_not_abort<P: Primitive>() {
+        struct ReleaseAll<P: Primitive>(Arc<P>);
+        impl<P: Primitive> Drop for ReleaseAll<P> {
+            fn drop(&mut self) {
+                self.0.release_all();
+            }
+        }
+        let p = Arc::new(P::default());
+        let mut waiter = hooked(&p, Hooks::on_wake(|| panic!("the waker's")));
+        let panic = panic_of(|| {
+            let _release_all = ReleaseAll(p.clone());
+            panic!("the first");
+        });
+        assert_eq!(panic, "the first");
+        waiter.ready();
+    }
+
+    pub fn many_more_than_a_batch_are_released<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let mut all = waiters(&p, 1000);
+        if !P::RELEASES_ONE {
+            p.release_all();
+            assert_eq!(p.waiter_count(), 0);
+        }
+        for waiter in &mut all {
+            if P::RELEASES_ONE {
+                p.release();
+            }
+            assert_eq!(waiter.wakes(), 1);
+            waiter.ready();
+        }
+    }
+
+    pub fn leaked_future_keeps_nothing_but_its_place<P: Primitive>() {
+        let p = Arc::new(P::default());
+        let leaked = waiter(&p);
+        let mut next = waiter(&p);
+        let hooks = leaked.hooks().clone();
+        std::mem::forget(leaked);
+        p.release_all();
+        assert_eq!((hooks.wakes(), hooks.wakers()), (1, 0));
+        if !P::RELEASES_ONE {
+            next.ready();
+        }
+    }
+
+    pub fn no_wake_is_lost_and_every_wait_ends<P: Primitive>() {
+        const TASKS: usize = 6;
+        const ROUNDS: usize = 100;
+        World::each(|world| {
+            let p = Arc::new(P::default());
+            let running = Arc::new(AtomicUsize::new(TASKS));
+            let (sender, waits) = mpsc::channel();
+            let tasks: Vec<_> = (0..TASKS)
+                .map(|n| {
+                    let (p, running, sender) = (p.clone(), running.clone(), sender.clone());
+                    world.spawn(move || async move {
+                        for round in 0..ROUNDS {
+                            if (n + round) % 3 == 0 {
+                                let mut cancelled = p.clone().wait();
+                                let _ = futures_util::poll!(&mut cancelled);
+                                if round % 2 == 0 {
+                                    yield_now().await;
+                                }
+                            }
+                            p.clone().wait().await;
+                            let _ = sender.send(());
+                        }
+                        running.fetch_sub(1, SeqCst);
+                    })
+                })
+                .collect();
+            drop(sender);
+            while running.load(SeqCst) > 0 {
+                if p.waiter_count() > 0 {
+                    p.release();
+                }
+                thread::yield_now();
+            }
+            tasks.into_iter().for_each(Task::join);
+            assert_eq!(waits.iter().count(), TASKS * ROUNDS);
+            assert_eq!(p.waiter_count(), 0);
+        });
+    }
+}
