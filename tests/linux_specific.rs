@@ -183,6 +183,23 @@ fn child(name: &str, role: &str) -> Command {
     command
 }
 
+/// Runs a child that may hang, for at most 40 s.
+fn ended(mut command: Command) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let begin = Instant::now();
+    while child.try_wait().expect("its status").is_none() {
+        if begin.elapsed() > Duration::from_secs(40) {
+            child.kill().expect("it is this process's");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("its output")
+}
+
 /// Which part this process is to play, if it is a child.
 fn role() -> Option<String> {
     env::var(ROLE).ok()
@@ -374,7 +391,7 @@ fn test_linux_futex_fallback() {
             "no-kernel-help",
             "polling",
         ] {
-            let output = child(NAME, role).output().expect("a child");
+            let output = ended(child(NAME, role));
             assert_played(role, &output);
         }
         let unusual = OsStr::from_bytes(b"fu\xfftex");
@@ -390,10 +407,9 @@ fn test_linux_futex_fallback() {
             (unusual, "tier-unknown"),
             (OsStr::new("iocp"), "tier-iocp"),
         ] {
-            let output = child(NAME, role)
-                .env(TIER, value)
-                .output()
-                .expect("a child");
+            let mut command = child(NAME, role);
+            command.env(TIER, value);
+            let output = ended(command);
             assert_played(role, &output);
         }
     });
@@ -1325,23 +1341,6 @@ fn a_wait_polled_for_a_task_inside_another_runtime_is_woken() {
     watched(NAME, || {
         assert_played("waiter", &ended(child(NAME, "waiter")))
     });
-}
-
-/// Runs a child that may hang, for at most 20 s.
-fn ended(mut command: Command) -> Output {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a child");
-    let begin = Instant::now();
-    while child.try_wait().expect("its status").is_none() {
-        if begin.elapsed() > Duration::from_secs(20) {
-            child.kill().expect("it is this process's");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().expect("its output")
 }
 
 // ---- many at once ----

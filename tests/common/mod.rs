@@ -12,6 +12,7 @@ use std::{
     any::Any,
     env,
     future::{Future, poll_fn},
+    hint,
     io::Write,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -319,8 +320,14 @@ impl Watchdog {
 
 /// Blocks until `condition` holds.
 pub fn until(mut condition: impl FnMut() -> bool) {
+    let mut looks = 0_u32;
     while !condition() {
-        thread::yield_now();
+        looks += 1;
+        if looks.is_multiple_of(256) {
+            thread::yield_now();
+        } else {
+            hint::spin_loop();
+        }
     }
 }
 

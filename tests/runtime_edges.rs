@@ -1,0 +1,207 @@
+//! Where the crate meets compio 0.19's rough edges, and races that only many attempts find.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+use compio::runtime::{CancelToken, FutureExt, Runtime};
+use compio_sync::{Event, Mutex, Semaphore, WakeTier};
+
+mod common;
+use common::{Watchdog, until, yield_now};
+
+/// Runs `claim` by the generic tier, and by the one that the machine chooses.
+fn each_tier(claim: impl Fn(WakeTier)) {
+    let best = Runtime::new()
+        .unwrap()
+        .enter(|| WakeTier::current().unwrap());
+    claim(WakeTier::Generic);
+    if best != WakeTier::Generic {
+        claim(best);
+    }
+}
+
+#[test]
+fn panicking_holder_unlocks_for_a_waiter_on_another_runtime() {
+    let _watchdog = Watchdog::new("panicking_holder");
+    each_tier(|tier| {
+        for wrapped in [false, true] {
+            let mutex = Arc::new(Mutex::new(()));
+            let guard = mutex.try_lock().unwrap();
+            let waiter = thread::spawn({
+                let mutex = mutex.clone();
+                move || {
+                    Runtime::new().unwrap().block_on(async {
+                        tier.select().unwrap();
+                        compio::runtime::spawn(async move {
+                            if wrapped {
+                                drop(mutex.lock().with_cancel(CancelToken::new()).await);
+                            } else {
+                                drop(mutex.lock().await);
+                            }
+                        })
+                        .await
+                        .unwrap();
+                    });
+                }
+            });
+            until(|| mutex.waiter_count() == 1);
+            let holder = catch_unwind(AssertUnwindSafe(|| {
+                let _guard = guard;
+                panic!("the holder panics");
+            }));
+            assert!(holder.is_err());
+            waiter.join().unwrap();
+        }
+    });
+}
+
+/// compio 0.19 has room for 64 wakes of another thread's, and spins while there is none.
+#[test]
+fn waits_inside_compios_combinators_are_delivered_like_all_others() {
+    let _watchdog = Watchdog::new("waits_inside_combinators");
+    const WAITERS: usize = 300;
+    each_tier(|tier| {
+        let events = Arc::new([Event::new(), Event::new()]);
+        let all_wait = Arc::new(Barrier::new(2));
+        let threads: Vec<_> = (0..2)
+            .map(|side| {
+                let (events, all_wait) = (events.clone(), all_wait.clone());
+                thread::spawn(move || {
+                    Runtime::new().unwrap().block_on(async {
+                        tier.select().unwrap();
+                        let token = CancelToken::new();
+                        let waiters: Vec<_> = (0..WAITERS)
+                            .map(|_| {
+                                let (events, token) = (events.clone(), token.clone());
+                                compio::runtime::spawn(async move {
+                                    events[side].wait().with_cancel(token).await;
+                                })
+                            })
+                            .collect();
+                        while events[side].waiter_count() < WAITERS {
+                            yield_now().await;
+                        }
+                        all_wait.wait();
+                        events[1 - side].set();
+                        for waiter in waiters {
+                            waiter.await.unwrap();
+                        }
+                    });
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn runtime_whose_tasks_are_run_without_entering_it_hears_its_bell() {
+    let _watchdog = Watchdog::new("run_without_entering");
+    for inside_another in [false, true] {
+        let runtime = Runtime::new().unwrap();
+        let semaphore = Arc::new(Semaphore::new(0));
+        let task = runtime.spawn({
+            let semaphore = semaphore.clone();
+            async move { semaphore.acquire().await.forget() }
+        });
+        runtime.enter(|| runtime.run());
+        // Here its listener runs.
+        if inside_another {
+            Runtime::new().unwrap().enter(|| while runtime.run() {});
+        } else {
+            while runtime.run() {}
+        }
+        let releaser = thread::spawn(move || semaphore.add_permits(1));
+        runtime.block_on(task).unwrap();
+        releaser.join().unwrap();
+    }
+}
+
+#[test]
+fn reset_lets_nobody_go_who_begins_to_wait_after_it() {
+    let _watchdog = Watchdog::new("reset_lets_nobody_go");
+    const ROUNDS: usize = 300;
+    let event = Event::new();
+    let (begun, set) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut cx = Context::from_waker(Waker::noop());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                wait_for(&begun, round);
+                event.set();
+                set.store(round, SeqCst);
+            }
+        });
+        for round in 1..=ROUNDS {
+            // So that `set` has somebody to let go, and takes its time.
+            let mut before = pin!(event.wait());
+            assert!(before.as_mut().poll(&mut cx).is_pending());
+            begun.store(round, SeqCst);
+            until(|| event.is_set());
+            event.reset();
+            let mut after = pin!(event.wait());
+            assert!(after.as_mut().poll(&mut cx).is_pending());
+            wait_for(&set, round);
+            assert!(before.as_mut().poll(&mut cx).is_ready());
+            assert!(after.as_mut().poll(&mut cx).is_pending(), "round {round}");
+        }
+    });
+}
+
+#[test]
+fn reduce_permits_takes_none_that_have_been_granted() {
+    let _watchdog = Watchdog::new("reduce_permits");
+    const ROUNDS: usize = 300;
+    let semaphore = Semaphore::new(1);
+    let step = AtomicUsize::new(0);
+    let mut cx = Context::from_waker(Waker::noop());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                wait_for(&step, 4 * round);
+                let permit = semaphore.try_acquire().unwrap();
+                step.store(4 * round + 1, SeqCst);
+                wait_for(&step, 4 * round + 2);
+                drop(permit);
+                step.store(4 * round + 3, SeqCst);
+            }
+        });
+        for round in 0..ROUNDS {
+            wait_for(&step, 4 * round + 1);
+            let mut acquire = pin!(semaphore.acquire());
+            assert!(acquire.as_mut().poll(&mut cx).is_pending());
+            step.store(4 * round + 2, SeqCst);
+            let mut reduced = 0;
+            while step.load(SeqCst) < 4 * round + 3 && reduced == 0 {
+                reduced = semaphore.reduce_permits(1);
+            }
+            wait_for(&step, 4 * round + 3);
+            let granted = acquire.as_mut().poll(&mut cx);
+            assert_eq!(granted.is_ready(), reduced == 0, "round {round}");
+            semaphore.add_permits(reduced);
+            if granted.is_pending() {
+                let Poll::Ready(permit) = acquire.as_mut().poll(&mut cx) else {
+                    panic!("the permit that was added is not granted")
+                };
+                drop(permit);
+            }
+            drop(granted);
+            step.store(4 * round + 4, SeqCst);
+        }
+    });
+}
+
+fn wait_for(counter: &AtomicUsize, value: usize) {
+    until(|| counter.load(SeqCst) >= value);
+}
