@@ -125,10 +125,11 @@ fn wait_that_begins_after_a_reset_outlasts_the_set_before_it() {
         });
         let was_let_go = (1..).take_while(|_| Instant::now() < end).any(|round| {
             let mut before = Polled::pending(event.wait());
+            let mut after = Polled::new(event.wait());
             begun.store(round, SeqCst);
-            until(|| event.is_set());
+            while !event.is_set() {}
             event.reset();
-            let after = Polled::pending(event.wait());
+            after.waits();
             until(|| ended.load(SeqCst) == round);
             before.ready();
             after.wakes() > 0

@@ -8,9 +8,10 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
+    time::{Duration, Instant},
 };
 
-use common::{Hooks, Polled, Task, World, claims::Primitive, message, panic_of, until};
+use common::{Hooks, Polled, Task, Watchdog, World, claims::Primitive, message, panic_of, until};
 use compio_sync::{Closed, OwnedSemaphorePermit, Semaphore};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
@@ -223,6 +224,30 @@ fn tasks_and_blocked_threads_stand_in_one_line() {
         threads.into_iter().for_each(|it| it.join().unwrap());
         assert_eq!(*order.lock().unwrap(), Vec::from_iter(0..8));
     });
+}
+
+#[test]
+fn requests_of_one_thread_keep_their_order_while_others_come_and_go() {
+    let _watchdog = Watchdog::new("two threads");
+    let semaphore = Semaphore::new(0);
+    let end = Instant::now() + Duration::from_secs(1);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while Instant::now() < end {
+                // Never granted: there is one permit at most.
+                drop(Polled::pending(semaphore.acquire_many(2)));
+            }
+        });
+        while Instant::now() < end {
+            let mut requests = [(); 4].map(|()| Polled::pending(semaphore.acquire()));
+            for n in 0..requests.len() {
+                semaphore.add_permits(1);
+                until(|| requests[n..].iter().any(|it| it.wakes() > 0));
+                requests[n].ready().forget();
+            }
+        }
+    });
+    assert_eq!(counts(&semaphore), [0; 4]);
 }
 
 // ---- cancelling ----
@@ -767,8 +792,6 @@ fn permits_are_conserved_while_their_number_changes() {
 
 #[cfg(feature = "time")]
 mod time {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -82,6 +82,14 @@ impl Batch {
     }
 
     fn deliver_granted(&mut self) {
+        if self.granted.len() == 1
+            && let Some(waiter) = self.granted.pop_front()
+        {
+            return match waiter.home() {
+                Some(bell) if !bell.is_at(here()) => self.send(bell, Pile::of(waiter)),
+                _ => self.wake(waiter),
+            };
+        }
         let here = here();
         let mut local = Chain::new();
         let mut remote: [Option<(&'static Bell, Pile)>; HOMES] = [const { None }; HOMES];
@@ -98,9 +106,7 @@ impl Batch {
                             .1
                             .push(waiter);
                     } else {
-                        let mut pile = Pile::new();
-                        pile.push(waiter);
-                        self.send(bell, pile);
+                        self.send(bell, Pile::of(waiter));
                     }
                 }
                 _ => local.push_back(waiter),
@@ -121,18 +127,17 @@ impl Batch {
 
     fn wake_all(&mut self, mut chain: Chain<Granted>) {
         while let Some(waiter) = chain.pop_front() {
-            if let Err(panic) = wake(waiter) {
-                self.keep(panic);
-            }
+            self.wake(waiter);
         }
     }
 
-    fn keep(&mut self, panic: Box<dyn Any + Send>) {
-        // The first one is passed on. Dropping another could panic in turn.
-        if self.panic.is_none() {
-            self.panic = Some(panic);
-        } else {
-            std::mem::forget(panic);
+    fn wake(&mut self, waiter: Granted) {
+        if let Err(panic) = wake(waiter) {
+            // The first one is passed on. Dropping another could panic in turn.
+            match self.panic {
+                None => self.panic = Some(panic),
+                Some(_) => std::mem::forget(panic),
+            }
         }
     }
 
@@ -149,14 +154,13 @@ impl Batch {
 
 /// Wakes one waiter directly.
 pub(super) fn wake(waiter: Granted) -> Result<(), Box<dyn Any + Send>> {
-    let is_local = waiter.home().is_some_and(|bell| bell.is_at(here()));
+    let is_here = !thread::panicking() || waiter.home().is_some_and(|bell| bell.is_at(here()));
     let waker = waiter.into_waker();
-    let wake = || waker.wake();
     catch_unwind(AssertUnwindSafe(|| {
-        if is_local {
-            wake()
+        if is_here {
+            waker.wake()
         } else {
-            out_of_unwinding(wake)
+            out_of_unwinding(|| waker.wake())
         }
     }))
 }

@@ -66,11 +66,16 @@ impl Inbox {
         }
     }
 
-    /// Takes all messages out.
-    pub(super) fn take(&self) -> Messages {
+    /// Whether nobody has left a message that the turn's holder would have to know of.
+    pub(super) fn is_empty(&self) -> bool {
         // ORDERING: Relaxed. Whoever needs a message to be read has changed the queue's word after
         // pushing it, and the turn's holder has read that change with Acquire.
-        if self.top.load(Relaxed).is_null() {
+        self.top.load(Relaxed).is_null()
+    }
+
+    /// Takes all messages out.
+    pub(super) fn take(&self) -> Messages {
+        if self.is_empty() {
             return Messages { next: null_mut() };
         }
         // ORDERING: Acquire pairs with the release in `push`.

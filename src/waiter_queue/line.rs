@@ -239,6 +239,12 @@ impl Pile {
         }
     }
 
+    pub(super) fn of(waiter: Granted) -> Self {
+        let mut pile = Self::new();
+        pile.push(waiter);
+        pile
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -335,7 +335,7 @@ impl Queue {
             {
                 Ok(_) => {
                     *slot = Slot::Waiting(ticket);
-                    self.serve_after(|line, _| self.push_back(line, waiter));
+                    self.join(word, waiter);
                     break;
                 }
                 Err(now) => word = now,
@@ -453,6 +453,28 @@ impl Queue {
                 Ok(_) => return self.serve(),
                 Err(now) => word = now,
             }
+        }
+    }
+
+    /// Carries on as the turn's holder, with a new arrival. `word` is what the turn was taken from.
+    fn join(&self, word: usize, waiter: Queued) {
+        if word & ASKED != 0 || !self.inbox.is_empty() {
+            return self.serve_after(|line, _| self.push_back(line, waiter));
+        }
+        let nothing_to_grant = self.with_line(|line| {
+            self.push_back(line, waiter);
+            // A release may have come just before, and leave its permits to this turn.
+            line.head_need()
+                .is_some_and(|need| permits(word) < need as isize)
+        });
+        // ORDERING: Release passes the line on. On failure the round looks again.
+        if !nothing_to_grant
+            || self
+                .word
+                .compare_exchange(word | QUEUED | HELD, word | QUEUED, Release, Relaxed)
+                .is_err()
+        {
+            self.serve();
         }
     }
 

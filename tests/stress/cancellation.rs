@@ -16,7 +16,9 @@ use std::{
 
 use compio_sync::{AcquireOwned, Condvar, Event, Mutex, Semaphore, WaiterQueue};
 
-use crate::{Random, at_most, iterations, on_threads, pass, poll_once, run, until, watched};
+use crate::{
+    Random, at_most, iterations, on_threads, pass, poll_once, run, runtime, until, watched,
+};
 
 #[compio::test]
 async fn test_future_dropped_while_waiting() {
@@ -120,61 +122,100 @@ fn cancelled_locks_leave_the_mutex_unlocked() {
     });
 }
 
-/// As many `notify_one` as items. Whoever is notified and cancelled passes it on, so no item stays
-/// while somebody waits for it.
+/// Sends one notification for each of many waiters that stay, among others that come and go. These
+/// pass it on if it reaches them: it is up to `wait` to do so when it is dropped. Nobody looks at
+/// any condition, so a notification that is lost leaves a waiter behind.
+fn no_notification_is_lost<F>(wait: impl Fn() -> F + Sync, notify: impl Fn() + Sync)
+where
+    F: Future<Output = ()> + 'static,
+{
+    const STAYING: usize = 6;
+    for round in 0..3 * iterations() {
+        let (reached, over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+        let (wait, notify) = (&wait, &notify);
+        on_threads(THREADS + 1, |thread| {
+            let mut random = Random::new(round * THREADS + thread);
+            if thread == THREADS {
+                // Not before those who stay wait. With nobody waiting it would be lost by right.
+                until(|| reached.load(SeqCst) == THREADS);
+                for _ in 0..STAYING * THREADS {
+                    notify();
+                    (0..random.below(3)).for_each(|_| thread::yield_now());
+                }
+                until(|| reached.load(SeqCst) == THREADS * (1 + STAYING));
+                over.store(true, SeqCst);
+                return;
+            }
+            runtime().block_on(async {
+                let staying: Vec<_> = (0..STAYING)
+                    .map(|_| compio::runtime::spawn(wait()))
+                    .collect();
+                // They have waited since their first poll.
+                pass().await;
+                pass().await;
+                reached.fetch_add(1, SeqCst);
+                let going = async {
+                    while !over.load(SeqCst) {
+                        let mut waits: Vec<_> = (0..8).map(|_| Box::pin(wait())).collect();
+                        for wait in &mut waits {
+                            if at_most(random.below(3), wait.as_mut()).await.is_some() {
+                                notify();
+                            }
+                        }
+                        // Those that are left are dropped in a line, notified or not.
+                        for wait in waits {
+                            drop(wait);
+                            if random.below(4) == 0 {
+                                pass().await;
+                            }
+                        }
+                    }
+                };
+                let staying = async {
+                    for wait in staying {
+                        wait.await.expect("a waiter panicked");
+                        reached.fetch_add(1, SeqCst);
+                    }
+                };
+                futures_util::future::join(going, staying).await;
+            });
+        });
+    }
+}
+
 #[test]
 fn cancelled_condvar_waits_pass_their_notification_on() {
     watched("cancelled_condvar_waits_pass_their_notification_on", || {
-        let items = 300 * iterations();
-        let shared = Arc::new((Mutex::new(0usize), Condvar::new()));
-        let (taken, over) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let producer = thread::spawn({
-            let (shared, taken, over) = (shared.clone(), taken.clone(), over.clone());
-            move || {
-                let mut random = Random::new(7);
-                let mut made = 0;
-                while made < items {
-                    *shared.0.blocking_lock() += 1;
-                    shared.1.notify_one();
-                    made += 1;
-                    if random.below(8) == 0 {
-                        // None of them is forgotten, although nothing more is notified.
-                        until(|| taken.load(SeqCst) == made);
-                    }
-                }
-                until(|| taken.load(SeqCst) == items);
-                over.store(true, SeqCst);
-                shared.1.notify_all();
-            }
-        });
-        storm(|mut random| {
-            let (shared, taken, over) = (shared.clone(), taken.clone(), over.clone());
+        let shared = Arc::new((Mutex::new(()), Condvar::new()));
+        let wait = || {
+            let shared = shared.clone();
             async move {
-                let (mutex, condvar) = &*shared;
-                while !over.load(SeqCst) {
-                    let take = async {
-                        let nothing = |items: &mut usize| *items == 0 && !over.load(SeqCst);
-                        let mut items = condvar.wait_while(mutex.lock().await, nothing).await;
-                        if *items > 0 {
-                            *items -= 1;
-                            taken.fetch_add(1, SeqCst);
-                        }
-                    };
-                    // One in two waits for good.
-                    match random.below(8) {
-                        polls @ 0..4 => drop(at_most(polls, take).await),
-                        _ => take.await,
+                // Its first poll waits: for the mutex, too, nobody waits but after a notification.
+                let guard = loop {
+                    match shared.0.try_lock() {
+                        Some(guard) => break guard,
+                        None => thread::yield_now(),
                     }
-                }
+                };
+                drop(shared.1.wait(guard).await);
             }
-        });
-        producer.join().unwrap();
-        assert_eq!(*shared.0.try_lock().expect("it is unlocked"), 0);
-        assert_eq!(taken.load(SeqCst), items);
+        };
+        no_notification_is_lost(wait, || shared.1.notify_one());
         assert_eq!((shared.0.waiter_count(), shared.1.waiter_count()), (0, 0));
+        assert!(shared.0.try_lock().is_some());
+    });
+}
+
+#[test]
+fn cancelled_queue_waits_pass_their_wake_on() {
+    watched("cancelled_queue_waits_pass_their_wake_on", || {
+        let queue = Arc::new(WaiterQueue::new());
+        let wait = || {
+            let queue = queue.clone();
+            async move { queue.add_waiter_if(|| false).await }
+        };
+        no_notification_is_lost(wait, || queue.wake_one());
+        assert_eq!(queue.waiter_count(), 0);
     });
 }
 
@@ -213,49 +254,6 @@ fn cancelled_event_waits_hold_nobody_up() {
         setter.join().unwrap();
         assert!(passed.load(Relaxed) > 0);
         assert_eq!(event.waiter_count(), 0);
-    });
-}
-
-/// A token that goes round by `wake_one` alone: a wake that is lost with its waiter stops it.
-#[test]
-fn cancelled_waiters_pass_their_wake_on() {
-    watched("cancelled_waiters_pass_their_wake_on", || {
-        let rounds = 300 * iterations();
-        let shared = Arc::new((WaiterQueue::new(), AtomicUsize::new(1)));
-        let taken = Arc::new(AtomicUsize::new(0));
-        storm(|mut random| {
-            let (shared, taken) = (shared.clone(), taken.clone());
-            async move {
-                let (queue, tokens) = &*shared;
-                let take = || {
-                    tokens
-                        .fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1))
-                        .is_ok()
-                };
-                while taken.load(SeqCst) < rounds {
-                    let over = || taken.load(SeqCst) >= rounds || tokens.load(SeqCst) > 0;
-                    let wait = queue.add_waiter_if(over);
-                    match random.below(6) {
-                        polls @ 0..3 => drop(at_most(polls, wait).await),
-                        _ => wait.await,
-                    }
-                    if take() {
-                        if random.below(2) == 0 {
-                            pass().await;
-                        }
-                        taken.fetch_add(1, SeqCst);
-                        tokens.fetch_add(1, SeqCst);
-                    }
-                    // A wake is used up by whoever it reached, so it goes on from there.
-                    if tokens.load(SeqCst) > 0 {
-                        queue.wake_one();
-                    }
-                }
-                queue.wake_all();
-            }
-        });
-        assert!(taken.load(SeqCst) >= rounds);
-        assert_eq!((shared.1.load(SeqCst), shared.0.waiter_count()), (1, 0));
     });
 }
 
