@@ -48,11 +48,14 @@ pub(crate) struct Bell {
     tier: AtomicU32,
     /// The tier the listener sleeps by. Written by it before it arms.
     armed: AtomicU32,
-    /// The listener's task, for [`WakeTier::Generic`].
+    /// The listener's task, for [`WakeTier::Generic`], and where another tier's way is blocked.
     pub(super) listener: AtomicWaker,
     /// What the listener sleeps on, for [`WakeTier::Futex`].
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     pub(super) futex: super::linux::Word,
+    /// How the listener's operation is completed, for [`WakeTier::Iocp`].
+    #[cfg(all(windows, feature = "windows-iocp"))]
+    pub(super) iocp: super::windows::Slot,
     pub(super) stats: [TierStats; WakeTier::COUNT],
 }
 
@@ -67,6 +70,8 @@ impl Bell {
             listener: AtomicWaker::new(),
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             futex: super::linux::Word::new(),
+            #[cfg(all(windows, feature = "windows-iocp"))]
+            iocp: super::windows::Slot::new(),
             stats: Default::default(),
         }
     }
@@ -134,6 +139,8 @@ impl Bell {
         match tier {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             WakeTier::Futex => super::linux::ring(self),
+            #[cfg(all(windows, feature = "windows-iocp"))]
+            WakeTier::Iocp => super::windows::ring(self),
             _ => generic::ring(self),
         }
     }

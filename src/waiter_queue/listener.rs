@@ -81,21 +81,29 @@ thread_local! {
 
 /// The bell of the current runtime, which gets one if it has none yet.
 pub(super) fn current_bell() -> Option<&'static Bell> {
-    Runtime::try_with_current(|runtime| {
-        let handle = runtime.as_raw_fd();
-        let known = BELLS.with_borrow(|bells| {
-            bells
-                .iter()
-                .find(|(known, _)| *known == handle)
-                .map(|(_, bell)| *bell)
-        });
-        known.unwrap_or_else(|| listen(runtime, handle))
-    })
-    .ok()
+    Runtime::try_with_current(|runtime| bell_of(runtime).or_else(|| listen(runtime)))
+        .ok()
+        .flatten()
 }
 
+/// The bell of `runtime`, if it has one.
+pub(super) fn bell_of(runtime: &Runtime) -> Option<&'static Bell> {
+    let handle = runtime.as_raw_fd();
+    // No list: the thread is past its destructors.
+    BELLS
+        .try_with(|bells| {
+            let bells = bells.borrow();
+            let known = bells.iter().find(|(known, _)| *known == handle)?;
+            Some(known.1)
+        })
+        .ok()
+        .flatten()
+}
+
+/// Gives `runtime` a bell and a listener.
 #[cold]
-fn listen(runtime: &Runtime, handle: RawFd) -> &'static Bell {
+fn listen(runtime: &Runtime) -> Option<&'static Bell> {
+    let handle = runtime.as_raw_fd();
     let tier = WakeTier::choose(runtime);
     let place = Place::claim();
     place.bell.open(tier);
@@ -105,11 +113,16 @@ fn listen(runtime: &Runtime, handle: RawFd) -> &'static Bell {
         letters: Chain::new(),
         #[cfg(all(target_os = "linux", feature = "linux-futex"))]
         futex: Default::default(),
+        #[cfg(all(windows, feature = "windows-iocp"))]
+        iocp: Default::default(),
         _driver: runtime.submit(Asyncify::new(nothing as Nothing)),
     };
-    BELLS.with_borrow_mut(|bells| bells.push((handle, &place.bell)));
+    // If there is no list any more, the listener is dropped, and frees the place.
+    BELLS
+        .try_with(|bells| bells.borrow_mut().push((handle, &place.bell)))
+        .ok()?;
     runtime.spawn(listener).detach();
-    &place.bell
+    Some(&place.bell)
 }
 
 type Nothing = fn() -> BufResult<usize, ()>;
@@ -170,6 +183,8 @@ struct Listener {
     letters: Chain<Granted>,
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     futex: super::linux::Sleep,
+    #[cfg(all(windows, feature = "windows-iocp"))]
+    iocp: super::windows::Sleep,
     /// An operation that is never begun. It keeps the driver, and with it the handle that the bell
     /// is known by, for as long as there is a listener.
     _driver: Submit<Asyncify<Nothing, ()>>,
@@ -178,23 +193,29 @@ struct Listener {
 impl Listener {
     fn fall_asleep(&mut self, cx: &mut Context<'_>) -> bool {
         let bell = &self.place.bell;
-        match bell.tier() {
+        let asleep = match bell.tier() {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-            WakeTier::Futex => {
-                // A runtime whose tasks are run without it being entered has its operations
-                // submitted to whichever is current: it must do without them.
-                let handle = self.handle;
-                let asleep = Runtime::try_with_current(|runtime| {
-                    (runtime.as_raw_fd() == handle).then(|| self.futex.sleep(runtime, bell, cx))
-                });
-                asleep
-                    .ok()
-                    .flatten()
-                    .unwrap_or_else(|| generic::sleep(bell, cx))
-            }
-            _ => generic::sleep(bell, cx),
-        }
+            WakeTier::Futex => inside(self.handle, |it| self.futex.sleep(it, bell, cx)),
+            #[cfg(all(windows, feature = "windows-iocp"))]
+            WakeTier::Iocp => inside(self.handle, |it| self.iocp.sleep(it, bell, cx)),
+            _ => None,
+        };
+        asleep.unwrap_or_else(|| generic::sleep(bell, cx))
     }
+}
+
+/// Calls `sleep` with the listener's runtime, if it is entered.
+///
+/// A runtime whose tasks are run without that has its operations submitted to whichever is current:
+/// it must do without them.
+#[cfg(any(
+    all(target_os = "linux", feature = "linux-futex"),
+    all(windows, feature = "windows-iocp")
+))]
+fn inside(handle: RawFd, sleep: impl FnOnce(&Runtime) -> bool) -> Option<bool> {
+    Runtime::try_with_current(|runtime| (runtime.as_raw_fd() == handle).then(|| sleep(runtime)))
+        .ok()
+        .flatten()
 }
 
 impl Future for Listener {
@@ -235,6 +256,9 @@ impl Drop for Listener {
         while let Some(waiter) = self.letters.pop_front().or_else(|| left.pop_front()) {
             mem::forget(wake(waiter));
         }
+        // Before the bell is another's.
+        #[cfg(all(windows, feature = "windows-iocp"))]
+        self.iocp.end(&self.place.bell);
         // ORDERING: Release pairs with the acquire in `Place::claim`.
         self.place.taken.store(false, Release);
     }

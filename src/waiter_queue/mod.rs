@@ -6,7 +6,7 @@
 //! - `inbox`, `line`, `batch`: the way of a waiter through the queue, in and out;
 //! - `waiter`, `pool`: one suspended operation, and where its memory comes from;
 //! - `listener`, `doorbell`: how a grant reaches a waiter on another runtime;
-//! - `tier`: how that runtime is rung if it sleeps, by `generic` or `linux`.
+//! - `tier`: how that runtime is rung if it sleeps, by `generic`, `linux` or `windows`.
 
 use std::{
     fmt,
@@ -28,6 +28,8 @@ mod pool;
 mod queue;
 mod tier;
 mod waiter;
+#[cfg(all(windows, feature = "windows-iocp"))]
+mod windows;
 
 pub(crate) use queue::{Left, MAX_PERMITS, Queue, Slot};
 pub use tier::{TierError, WakeStats, WakeTier};

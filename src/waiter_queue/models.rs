@@ -36,8 +36,8 @@ mod bar;
 mod bell;
 mod cancel;
 mod node;
-mod notice;
 mod nodes_alive;
+mod notice;
 mod permit;
 
 // ---- running ----

@@ -93,7 +93,10 @@ impl WakeTier {
     ///
     /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
     pub fn current() -> Option<Self> {
-        listener::current_bell().map(Bell::tier)
+        Runtime::try_with_current(|runtime| {
+            listener::bell_of(runtime).map_or_else(|| Self::choose(runtime), Bell::tier)
+        })
+        .ok()
     }
 
     /// Makes this the tier that the current runtime is rung by, from its next sleep on.
@@ -127,6 +130,8 @@ impl WakeTier {
             Self::Generic => Ok(()),
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             Self::Futex => super::linux::check(runtime),
+            #[cfg(all(windows, feature = "windows-iocp"))]
+            Self::Iocp => super::windows::check(runtime),
             _ => {
                 let _ = runtime;
                 Err(TierError::NotBuilt { tier: self })
@@ -289,12 +294,12 @@ pub struct WakeStats {
 
 impl WakeStats {
     /// What `tier` has done for the current runtime so far, or `None` outside a runtime.
-    ///
-    /// # Panics
-    ///
-    /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
     pub fn current(tier: WakeTier) -> Option<Self> {
-        listener::current_bell().map(|bell| bell.stats(tier).read())
+        Runtime::try_with_current(|runtime| {
+            listener::bell_of(runtime).map(|bell| bell.stats(tier).read())
+        })
+        .ok()
+        .map(Option::unwrap_or_default)
     }
 }
 
@@ -319,12 +324,18 @@ impl TierStats {
         self.rings.fetch_add(1, Relaxed);
     }
 
-    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    #[cfg(any(
+        all(target_os = "linux", feature = "linux-futex"),
+        all(windows, feature = "windows-iocp")
+    ))]
     pub(super) fn called(&self) {
         self.syscalls.fetch_add(1, Relaxed);
     }
 
-    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+    #[cfg(any(
+        all(target_os = "linux", feature = "linux-futex"),
+        all(windows, feature = "windows-iocp")
+    ))]
     pub(super) fn heard(&self) {
         self.heard.fetch_add(1, Relaxed);
     }
@@ -347,7 +358,7 @@ impl TierStats {
         }
     }
 
-    fn read(&self) -> WakeStats {
+    pub(super) fn read(&self) -> WakeStats {
         WakeStats {
             sleeps: self.sleeps.load(Relaxed),
             rings: self.rings.load(Relaxed),

@@ -3,7 +3,7 @@
 use std::{
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{
             AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -17,7 +17,8 @@ use std::{
 use compio_sync::{AcquireOwned, Condvar, Event, Mutex, Semaphore, WaiterQueue};
 
 use crate::{
-    Random, at_most, iterations, on_threads, pass, poll_once, run, runtime, until, watched,
+    Random, at_most, iterations, on_threads, pass, pass_until, poll_once, run, runtime, some_polls,
+    watched,
 };
 
 #[compio::test]
@@ -122,62 +123,58 @@ fn cancelled_locks_leave_the_mutex_unlocked() {
     });
 }
 
-/// Sends one notification for each of many waiters that stay, among others that come and go. These
-/// pass it on if it reaches them: it is up to `wait` to do so when it is dropped. Nobody looks at
-/// any condition, so a notification that is lost leaves a waiter behind.
-fn no_notification_is_lost<F>(wait: impl Fn() -> F + Sync, notify: impl Fn() + Sync)
+/// Sends one notification for each of the waiters that stay, who are in line among others that do
+/// not. These pass it on if it reaches them: it is up to `wait` to do so when it is dropped. Nobody
+/// looks at any condition, so a notification that is lost leaves a waiter behind.
+///
+/// What `wait` returns counts in its argument that it is in line, or is as its poll returns.
+fn no_notification_is_lost<F>(wait: impl Fn(Arc<AtomicUsize>) -> F + Sync, notify: impl Fn() + Sync)
 where
     F: Future<Output = ()> + 'static,
 {
     const STAYING: usize = 6;
-    for round in 0..3 * iterations() {
-        let (reached, over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
-        let (wait, notify) = (&wait, &notify);
+    const GOING: usize = 3 * STAYING;
+    for round in 0..4 * iterations() {
+        let all_wait = Barrier::new(THREADS + 1);
         on_threads(THREADS + 1, |thread| {
-            let mut random = Random::new(round * THREADS + thread);
+            let mut random = Random::new(round * (THREADS + 1) + thread);
             if thread == THREADS {
-                // Not before those who stay wait. With nobody waiting it would be lost by right.
-                until(|| reached.load(SeqCst) == THREADS);
+                all_wait.wait();
                 for _ in 0..STAYING * THREADS {
                     notify();
                     (0..random.below(3)).for_each(|_| thread::yield_now());
                 }
-                until(|| reached.load(SeqCst) == THREADS * (1 + STAYING));
-                over.store(true, SeqCst);
                 return;
             }
             runtime().block_on(async {
-                let staying: Vec<_> = (0..STAYING)
-                    .map(|_| compio::runtime::spawn(wait()))
-                    .collect();
-                // They have waited since their first poll.
-                pass().await;
-                pass().await;
-                reached.fetch_add(1, SeqCst);
-                let going = async {
-                    while !over.load(SeqCst) {
-                        let mut waits: Vec<_> = (0..8).map(|_| Box::pin(wait())).collect();
-                        for wait in &mut waits {
-                            if at_most(random.below(3), wait.as_mut()).await.is_some() {
-                                notify();
-                            }
+                let begun = Arc::new(AtomicUsize::new(0));
+                let (mut staying, mut going) = (Vec::new(), Vec::new());
+                for number in 1..=STAYING + GOING {
+                    if number % 4 == 0 {
+                        staying.push(compio::runtime::spawn(wait(begun.clone())));
+                        pass_until(|| begun.load(SeqCst) == number).await;
+                    } else {
+                        let mut wait = Box::pin(wait(begun.clone()));
+                        while begun.load(SeqCst) < number {
+                            assert!(some_polls(1, wait.as_mut()).await.is_none());
                         }
-                        // Those that are left are dropped in a line, notified or not.
-                        for wait in waits {
-                            drop(wait);
-                            if random.below(4) == 0 {
-                                pass().await;
-                            }
-                        }
+                        going.push(wait);
                     }
-                };
-                let staying = async {
-                    for wait in staying {
-                        wait.await.expect("a waiter panicked");
-                        reached.fetch_add(1, SeqCst);
+                }
+                all_wait.wait();
+                while !going.is_empty() {
+                    let mut wait = going.swap_remove(random.below(going.len()));
+                    if some_polls(random.below(3), wait.as_mut()).await.is_some() {
+                        notify();
                     }
-                };
-                futures_util::future::join(going, staying).await;
+                    drop(wait);
+                    if random.below(2) == 0 {
+                        pass().await;
+                    }
+                }
+                for wait in staying {
+                    wait.await.expect("a waiter panicked");
+                }
             });
         });
     }
@@ -187,16 +184,11 @@ where
 fn cancelled_condvar_waits_pass_their_notification_on() {
     watched("cancelled_condvar_waits_pass_their_notification_on", || {
         let shared = Arc::new((Mutex::new(()), Condvar::new()));
-        let wait = || {
+        let wait = |begun: Arc<AtomicUsize>| {
             let shared = shared.clone();
             async move {
-                // Its first poll waits: for the mutex, too, nobody waits but after a notification.
-                let guard = loop {
-                    match shared.0.try_lock() {
-                        Some(guard) => break guard,
-                        None => thread::yield_now(),
-                    }
-                };
+                let guard = shared.0.lock().await;
+                begun.fetch_add(1, SeqCst);
                 drop(shared.1.wait(guard).await);
             }
         };
@@ -210,9 +202,16 @@ fn cancelled_condvar_waits_pass_their_notification_on() {
 fn cancelled_queue_waits_pass_their_wake_on() {
     watched("cancelled_queue_waits_pass_their_wake_on", || {
         let queue = Arc::new(WaiterQueue::new());
-        let wait = || {
+        let wait = |begun: Arc<AtomicUsize>| {
             let queue = queue.clone();
-            async move { queue.add_waiter_if(|| false).await }
+            async move {
+                // It is called when its waiter is in line.
+                let condition = || {
+                    begun.fetch_add(1, SeqCst);
+                    false
+                };
+                queue.add_waiter_if(condition).await;
+            }
         };
         no_notification_is_lost(wait, || queue.wake_one());
         assert_eq!(queue.waiter_count(), 0);

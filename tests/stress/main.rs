@@ -20,18 +20,20 @@ use std::{
 
 use compio::runtime::Runtime;
 
+const DEFAULT: usize = 50;
+
 /// How much a test is to do, in its own unit.
 fn iterations() -> usize {
     match env::var("STRESS_TEST_ITERATIONS") {
         Ok(number) => number.parse().expect("STRESS_TEST_ITERATIONS is a number"),
-        Err(_) => 50,
+        Err(_) => DEFAULT,
     }
 }
 
 /// Runs `test`, and ends the process if that takes too long: two minutes, if
 /// `STRESS_TEST_ITERATIONS` does not ask for more.
 fn watched<T>(name: &'static str, test: impl FnOnce() -> T) -> T {
-    let limit = Duration::from_secs(110).max(Duration::from_secs(6) * iterations() as u32);
+    let limit = Duration::from_secs(110) * iterations().div_ceil(DEFAULT) as u32;
     let (_done, alarm) = mpsc::channel::<()>();
     thread::spawn(move || {
         if alarm.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -122,7 +124,11 @@ fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 
 /// Polls `future` at most `polls` times, letting others run in between, and then drops it.
 async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
+    some_polls(polls, std::pin::pin!(future)).await
+}
+
+/// Polls `future` at most `polls` times, letting others run in between.
+async fn some_polls<F: Future>(polls: usize, mut future: Pin<&mut F>) -> Option<F::Output> {
     for _ in 0..polls {
         let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
         if let Poll::Ready(output) = polled {

@@ -106,13 +106,12 @@ fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
 
 #[test]
 fn bell_is_rung_once_a_sleep_by_two() {
-    explore(3, || {
+    explore(2, || {
         with_bell(|bell| {
             let probe = Probe::new();
             bell.open(WakeTier::Generic);
-            let deliver = |probe: Probe| {
-                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
-            };
+            let deliver =
+                |probe: Probe| move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok());
             let deliverers = [(); 2].map(|()| spawn(deliver(probe.clone())));
             let sleeps = listen(bell, 2);
             assert!(sleeps <= 2);

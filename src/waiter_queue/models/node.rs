@@ -60,7 +60,7 @@ fn node_is_either_granted_or_cancelled() {
 fn node_tells_its_outcome_with_what_came_before() {
     explore(4, || {
         let (probe, data) = (Probe::new(), Data::new());
-        let (mut ticket, queued) = ticket(&probe);
+        let (ticket, queued) = ticket(&probe);
         let granter = spawn({
             let data = data.clone();
             move || {
@@ -93,8 +93,7 @@ fn node_has_its_waker_changed_or_woken() {
             }
         });
         let waker = new.waker();
-        let mut cx = Context::from_waker(&waker);
-        let seen = match ticket.poll(&mut cx, |_| None) {
+        let seen = match ticket.poll(&Context::from_waker(&waker), |_| None) {
             Poll::Ready(outcome) => {
                 assert_eq!(outcome, Outcome::Refused);
                 assert_eq!(data.read(), 1);

@@ -8,7 +8,7 @@ use crate::WaiterQueue;
 #[test]
 fn notice_for_a_condition_is_not_lost_on_whoever_arrives() {
     // The condition itself orders nothing: the queue does.
-    explore(4, || {
+    explore(3, || {
         let shared = Arc::new((WaiterQueue::new(), AtomicBool::new(false)));
         let waker = spawn({
             let shared = shared.clone();

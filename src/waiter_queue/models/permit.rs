@@ -108,7 +108,7 @@ fn permits_given_by_two_reach_two() {
 
 #[test]
 fn permits_waited_for_and_then_given_by_two_reach_both() {
-    explore(3, || {
+    explore(2, || {
         let queue = queue(0);
         let both = |queue: Arc<Queue>| {
             move || {

@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# Type-checks and lints the crate for the platforms that this machine is not, and runs the tests for
+# those that it can emulate.
+#
+#   scripts/check-targets.sh [--check | --run] [TARGET ...]
+#
+# --check only type-checks, --run only runs tests; without either, both. Every target gets a line in
+# the summary; the exit status is 0 if all passed. Works with rustup, and without it on Debian, whose
+# rustc-web can build std for any target. Running needs Debian or a relative of it, whose apt the
+# script uses to install the cross compilers and qemu-user.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+check=1 run=1
+wanted=()
+for argument; do
+    case $argument in
+    --check) run= ;;
+    --run) check= ;;
+    [a-z]*-*) wanted+=("$argument") ;;
+    *)
+        sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+    esac
+done
+
+# Where there is a C cross compiler, the benchmarks are checked too: criterion builds some C.
+checked=(
+    x86_64-pc-windows-msvc x86_64-pc-windows-gnu
+    x86_64-apple-darwin aarch64-apple-darwin
+    x86_64-unknown-freebsd
+    aarch64-unknown-linux-gnu aarch64-linux-android
+    i686-unknown-linux-gnu armv7-unknown-linux-gnueabihf
+)
+executed=(i686-unknown-linux-gnu aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
+
+# What a user may have turned on: the crate's features, and compio-driver's drivers beside them.
+feature_sets=(
+    ""
+    "--no-default-features"
+    "--no-default-features --features compio-driver/polling"
+    "--all-features"
+)
+
+# ---- tools ----
+
+install() {
+    local missing=() package sudo=()
+    for package; do
+        dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -qq update
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
+        -qq -y install --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The prefix of Debian's cross tools, and the emulator, for those targets that there are some for.
+gnu() {
+    case $1 in
+    i686-unknown-linux-gnu) echo i686-linux-gnu ;;
+    aarch64-unknown-linux-gnu) echo aarch64-linux-gnu ;;
+    armv7-unknown-linux-gnueabihf) echo arm-linux-gnueabihf ;;
+    x86_64-pc-windows-gnu) echo x86_64-w64-mingw32 ;;
+    esac
+}
+emulator() {
+    case $1 in
+    # The kernel runs these itself, with its own io_uring.
+    i686-*) ;;
+    aarch64-*) echo qemu-aarch64 ;;
+    armv7-*) echo qemu-arm ;;
+    esac
+}
+
+# cargo for TARGET, in $cargo: with rustup's std, or else with one that Debian's compiler builds.
+cargo_for() {
+    local target=$1 version
+    if command -v rustup >/dev/null && rustup target add "$target" >/dev/null 2>&1; then
+        cargo=(cargo)
+        toolchain="rustc $(rustc --version | cut -d ' ' -f 2)"
+        return
+    fi
+    install rustc-web cargo-web rust-web-src rust-web-clippy
+    version=$(dpkg-query --show --showformat '${Version}' rustc-web)
+    [ "$version" = "$(dpkg-query --show --showformat '${Version}' rust-web-src)" ]
+    cargo=(env -u RUSTUP_TOOLCHAIN "PATH=/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+        "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/std" /usr/bin/cargo -Zbuild-std)
+    toolchain="Debian's rustc ${version%%+*}, its std built"
+}
+
+# ---- the summary ----
+
+summary=()
+failed=0
+# note VERDICT TARGET WHAT DETAIL
+note() {
+    local line
+    line=$(printf '%-4s  %-30s  %-5s  %s' "$@")
+    summary+=("$line")
+    echo "$line"
+    if [ "$1" = FAIL ]; then failed=1; fi
+}
+
+check_target() {
+    local target=$1 features what=(--lib --tests --examples) with="lib, tests, examples"
+    local begin=$SECONDS prefix
+    cargo_for "$target"
+    prefix=$(gnu "$target")
+    if [ -n "$prefix" ] && command -v "$prefix-gcc" >/dev/null; then
+        what+=(--benches)
+        with+=", benches"
+    else
+        with+=" (no C compiler for it: no benches)"
+    fi
+    for features in "${feature_sets[@]}"; do
+        # shellcheck disable=SC2086  # words
+        if ! "${cargo[@]}" clippy --quiet --target "$target" "${what[@]}" $features -- -D warnings; then
+            note FAIL "$target" check "clippy ${what[*]} $features"
+            return
+        fi
+    done
+    note PASS "$target" check "clippy, ${#feature_sets[@]} feature sets: $with; $toolchain; $((SECONDS - begin)) s"
+}
+
+run_target() {
+    local target=$1 begin=$SECONDS prefix variable log tests count=0
+    prefix=$(gnu "$target")
+    cargo_for "$target"
+    variable=$(tr a-z- A-Z_ <<<"$target")
+    log=$(mktemp)
+    # Linked statically, the programs need nothing of the target's on this machine, and those that
+    # start themselves again find themselves.
+    local environment=(
+        "CARGO_TARGET_${variable}_LINKER=$prefix-gcc"
+        "CARGO_TARGET_${variable}_RUSTFLAGS=-C target-feature=+crt-static"
+        "CARGO_TARGET_${variable}_RUNNER=timeout 900 $(emulator "$target")"
+    )
+    tests=(--lib --test=waiter_queue_tests --test=semaphore_tests --test=mutex_tests
+        --test=condvar_tests --test=event_tests --test=auto_traits)
+    local features status=0
+    for features in "--all-features" "--no-default-features --features time,compio-driver/polling"; do
+        # shellcheck disable=SC2086  # words
+        env "${environment[@]}" "${cargo[@]}" test --target "$target" "${tests[@]}" $features \
+            -- --test-threads=2 ${SKIP:-} >"$log" 2>&1 || status=$?
+        if [ "$status" != 0 ]; then
+            tail -n 60 "$log"
+            note FAIL "$target" run "tests, $features: exit status $status"
+            rm -f "$log"
+            return
+        fi
+        count=$((count + $(sed -n 's/^test result: .* \([0-9]*\) passed;.*/\1/p' "$log" | paste -sd +) + 0))
+    done
+    rm -f "$log"
+    note PASS "$target" run "$count tests, ${2}; $toolchain; $((SECONDS - begin)) s"
+}
+
+chosen() { [ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]; }
+
+if [ -n "$run" ]; then
+    for target in "${executed[@]}"; do
+        chosen "$target" || continue
+        prefix=$(gnu "$target")
+        install "gcc-$prefix" qemu-user
+        case $target in
+        i686-*) run_target "$target" "32 bits, on this kernel" ;;
+        *) run_target "$target" "$(emulator "$target")" ;;
+        esac
+    done
+fi
+if [ -n "$check" ]; then
+    for target in "${checked[@]}"; do
+        if chosen "$target"; then check_target "$target"; fi
+    done
+fi
+
+printf '\n%s\n' "check-targets: summary"
+printf '%s\n' "${summary[@]}"
+exit "$failed"

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Builds the crate for Windows and runs its tests on Wine: every test that is not for another
+# platform, from a fresh machine (Debian 12 or later, root), with one command.
+#
+#   scripts/test-windows.sh [--quick] [DIR]     # DIR: where tools and build go; see windows/setup.sh
+#
+#   --quick   the library's own tests, the Windows ones and the semaphore's; no documentation tests,
+#             no other feature sets
+#
+# Prints a line for each test binary and a total. What Wine shows is that the crate's Windows code
+# does what it should with the Windows API as Wine implements it, in real processes and threads. What
+# it does not show: how Windows' own kernel behaves, and how fast.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+quick=
+if [ "${1:-}" = --quick ]; then quick=1; shift; fi
+dir=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/compio-sync/windows}
+scripts/windows/setup.sh "$dir"
+dir=$(cd "$dir" && pwd)
+logs=$dir/logs
+rm -rf "$logs"
+mkdir -p "$logs"
+
+# Nobody debugs these binaries, and they link several times faster without.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never RUST_BACKTRACE=1
+export WIN_TEST_TIMEOUT=${WIN_TEST_TIMEOUT:-600}
+passed=0 failed=0
+
+# A line for what has just run: its name, its exit status, its log.
+report() {
+    local name=$1 status=$2 log=$3 results
+    results=$(sed -n 's/^test result: [A-Za-z]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log")
+    local good bad skipped
+    read -r good bad skipped < <(awk '{g += $1; b += $2; s += $3} END {print g + 0, b + 0, s + 0}' <<<"$results")
+    if [ "$status" -eq 124 ]; then status="no end after $WIN_TEST_TIMEOUT s"; fi
+    if [ "$status" != 0 ] || [ "$bad" -ne 0 ] || [ -z "$results" ]; then
+        [ "$bad" -ne 0 ] || bad=1
+        printf 'FAILED  %-40s %4s passed, %s failed, %s ignored (%s); %s\n' \
+            "$name" "$good" "$bad" "$skipped" "$status" "$log"
+        tail -40 "$log" | sed 's/^/    /'
+    else
+        printf 'ok      %-40s %4s passed, %s ignored\n' "$name" "$good" "$skipped"
+    fi
+    passed=$((passed + good)) failed=$((failed + bad))
+}
+
+# Builds what cargo's arguments name and runs each test binary of it.
+suite() {
+    local title=$1 log name exe status
+    shift
+    log=$logs/build-${title// /-}.log
+    if ! "$dir/bin/win-cargo" test --no-run "$@" >"$log" 2>&1; then
+        printf 'FAILED  %-40s does not build; %s\n' "$title" "$log"
+        tail -40 "$log" | sed 's/^/    /'
+        failed=$((failed + 1))
+        return
+    fi
+    while read -r name exe; do
+        status=0
+        log=$logs/${title// /-}-$name.log
+        "$dir/bin/wine-run" "$exe" >"$log" 2>&1 || status=$?
+        report "$title: $name" "$status" "$log"
+    done < <(sed -n 's/^ *Executable .*(\(.*[/\\]\([^/\\]*\)-[0-9a-f]*\.exe\))$/\2 \1/p' "$log")
+}
+
+if [ -n "$quick" ]; then
+    suite iocp --lib --test windows_specific --test semaphore_tests
+else
+    suite iocp --lib --tests
+    # The tier that Windows falls back to, carrying everything.
+    COMPIO_SYNC_TIER=generic suite generic --test semaphore_tests --test condvar_tests
+    # A port per driver behind one for the process: what compio makes of IOCP with this feature.
+    suite iocp-global --features compio-driver/iocp-global --lib --test windows_specific --test semaphore_tests
+    suite without-features --no-default-features --lib --test semaphore_tests
+    log=$logs/doc.log status=0
+    "$dir/bin/win-cargo" test --doc >"$log" 2>&1 || status=$?
+    report "documentation" "$status" "$log"
+fi
+
+# The example of real work: reads a real directory, the same by either tier.
+log=$logs/bounded_tasks.log
+example=$dir/target/x86_64-pc-windows-gnu/debug/examples/bounded_tasks.exe
+if "$dir/bin/win-cargo" build --example bounded_tasks >"$log" 2>&1; then
+    files=$(find src tests -type f | wc -l) same=1 before=
+    for tier in iocp generic; do
+        for threads in 1 3; do
+            for root in src tests; do
+                COMPIO_SYNC_TIER=$tier "$dir/bin/wine-run" "$example" --print --limit 4 \
+                    --threads $threads $root >"$logs/$root" 2>>"$log" || same=
+            done
+            cat "$logs/src" "$logs/tests" | tr -d '\r' | sort >"$logs/hashes"
+            [ "$(wc -l <"$logs/hashes")" -eq "$files" ] || same=
+            [ -z "$before" ] || cmp -s "$before" "$logs/hashes" || same=
+            before=$logs/hashes-before
+            cp "$logs/hashes" "$before"
+        done
+    done
+else
+    same=
+fi
+if [ -n "$same" ]; then
+    printf 'ok      %-40s %4s files hashed, the same by both tiers\n' "example: bounded_tasks" "$files"
+    passed=$((passed + 1))
+else
+    printf 'FAILED  %-40s %s\n' "example: bounded_tasks" "$log"
+    tail -20 "$log" | sed 's/^/    /'
+    failed=$((failed + 1))
+fi
+
+printf '\nWindows on Wine: %s passed, %s failed, %ss\n' "$passed" "$failed" "$SECONDS"
+[ "$failed" -eq 0 ]
