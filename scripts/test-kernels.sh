@@ -5,7 +5,7 @@
 #
 #   scripts/test-kernels.sh [--quick | X.Y ...]
 #
-# --quick boots the oldest and the newest only. Each kernel and variant gets a line in the summary;
+# --quick boots the oldest and the newest only, and leaves out variants that differ little. Each kernel and variant gets a line in the summary;
 # the exit status is 0 if all passed. Needs Rust, and Debian or a relative of it, whose apt it uses
 # to install what is missing (qemu, busybox).
 #
@@ -26,6 +26,8 @@ for argument; do
         ;;
     esac
 done
+
+[ -z "$quick" ] || ONLY=${ONLY:-"tier linux_specific forced_futex few_files no_locked_memory uring_disabled"}
 
 packages=()
 for tool in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio setpriv:util-linux strip:binutils; do
@@ -58,7 +60,7 @@ cargo test --quiet --all-features --no-run --lib "${binaries[@]/#/--test=}" --me
 cargo build --quiet --all-features --example condvar_signaling --message-format json >>"$work/artifacts"
 {
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$work/artifacts"
-    command -v setpriv
+    command -v setpriv prlimit
 } | while read -r program; do
     name=$(basename "$program" | sed 's/-[0-9a-f]\{16\}$//; s/^compio_sync$/lib/')
     strip --strip-debug -o "$root/tests/$name" "$program"

@@ -1,10 +1,10 @@
 //! The building blocks of the protocols: std's, or loom's models of them.
 //!
 //! Every atomic and every shared cell of the crate's protocols comes from here, so that the same
-//! source is compiled into the library and, with `--cfg loom`, into the models that explore its
-//! interleavings. Nothing else in the crate looks at `cfg(loom)`, its tests apart.
+//! source is compiled into the library and, with `--cfg compio_sync_loom`, into the models that explore its
+//! interleavings. Nothing else in the crate looks at `cfg(compio_sync_loom)`, its tests apart.
 
-#[cfg(not(loom))]
+#[cfg(not(compio_sync_loom))]
 mod imp {
     pub(crate) use std::{
         sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
@@ -52,14 +52,114 @@ mod imp {
     pub(crate) const IN_MODEL: bool = false;
 }
 
-#[cfg(loom)]
+#[cfg(compio_sync_loom)]
 mod imp {
-    pub(crate) use loom::{
-        cell::UnsafeCell,
-        future::AtomicWaker,
-        sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
-        thread_local,
+    use std::{
+        sync::atomic::Ordering::{self, Relaxed},
+        task::Waker,
     };
+
+    pub(crate) use loom::cell::UnsafeCell;
+    use loom::sync::atomic;
+
+    /// loom's atomics, each with a second one that is changed just before each access.
+    ///
+    /// loom takes an access for one that may be swapped with another thread's only if that was the
+    /// last one before it, and of two loads neither counts for the other: a thread that loads, and
+    /// then changes what it has loaded, hides the loads of others from its change, and the
+    /// interleaving in which it comes before them is never tried. With changes nothing is hidden.
+    /// The second atomic is relaxed: it orders nothing in the model.
+    macro_rules! atomics {
+        ($($name:ident $(<$t:ident>)? of $value:ty {
+            $($method:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*
+        })*) => {$(
+            #[derive(Debug)]
+            pub(crate) struct $name $(<$t>)? {
+                value: atomic::$name $(<$t>)?,
+                accesses: atomic::AtomicUsize,
+            }
+
+            #[allow(dead_code, reason = "all have what one needs")]
+            impl $(<$t>)? $name $(<$t>)? {
+                pub(crate) fn new(value: $value) -> Self {
+                    Self {
+                        value: atomic::$name::new(value),
+                        accesses: atomic::AtomicUsize::new(0),
+                    }
+                }
+
+                #[track_caller]
+                pub(crate) fn load(&self, ordering: Ordering) -> $value {
+                    self.accesses.fetch_add(1, Relaxed);
+                    self.value.load(ordering)
+                }
+
+                #[track_caller]
+                pub(crate) fn store(&self, value: $value, ordering: Ordering) {
+                    self.accesses.fetch_add(1, Relaxed);
+                    self.value.store(value, ordering);
+                }
+
+                $(#[track_caller]
+                pub(crate) fn $method(&self, $($arg: $ty),*) -> $ret {
+                    self.accesses.fetch_add(1, Relaxed);
+                    self.value.$method($($arg),*)
+                })*
+            }
+        )*};
+    }
+
+    atomics! {
+        AtomicUsize of usize {
+            fetch_add(value: usize, ordering: Ordering) -> usize;
+            fetch_sub(value: usize, ordering: Ordering) -> usize;
+            fetch_or(value: usize, ordering: Ordering) -> usize;
+            fetch_and(value: usize, ordering: Ordering) -> usize;
+            compare_exchange(old: usize, new: usize, success: Ordering, failure: Ordering)
+                -> Result<usize, usize>;
+            compare_exchange_weak(old: usize, new: usize, success: Ordering, failure: Ordering)
+                -> Result<usize, usize>;
+        }
+        AtomicU32 of u32 {
+            fetch_or(value: u32, ordering: Ordering) -> u32;
+            fetch_and(value: u32, ordering: Ordering) -> u32;
+        }
+        AtomicPtr<T> of *mut T {
+            swap(value: *mut T, ordering: Ordering) -> *mut T;
+            compare_exchange(old: *mut T, new: *mut T, success: Ordering, failure: Ordering)
+                -> Result<*mut T, *mut T>;
+            compare_exchange_weak(old: *mut T, new: *mut T, success: Ordering, failure: Ordering)
+                -> Result<*mut T, *mut T>;
+        }
+    }
+
+    /// loom's `thread_local`, which knows no `const` blocks.
+    macro_rules! local {
+        ($(#[$meta:meta])* $vis:vis static $name:ident: $ty:ty = const $init:block;) => {
+            ::loom::thread_local! { $(#[$meta])* $vis static $name: $ty = $init; }
+        };
+        ($(#[$meta:meta])* $vis:vis static $name:ident: $ty:ty = $init:expr;) => {
+            ::loom::thread_local! { $(#[$meta])* $vis static $name: $ty = $init; }
+        };
+    }
+    pub(crate) use local as thread_local;
+
+    /// loom's `AtomicWaker` with the interface of `atomic_waker`'s.
+    pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
+
+    impl AtomicWaker {
+        pub(crate) fn new() -> Self {
+            Self(loom::future::AtomicWaker::new())
+        }
+
+        pub(crate) fn register(&self, waker: &Waker) {
+            self.0.register_by_ref(waker);
+        }
+
+        pub(crate) fn take(&self) -> Option<Waker> {
+            self.0.take_waker()
+        }
+    }
 
     pub(crate) const BATCH: usize = 2;
     pub(crate) const ROUNDS: usize = 2;
@@ -72,11 +172,11 @@ pub(crate) use imp::*;
 /// Declares constructors that are `const` over std's types; loom's have no `const` ones.
 macro_rules! const_fn {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty $body:block)*) => {$(
-        #[cfg(not(loom))]
+        #[cfg(not(compio_sync_loom))]
         $(#[$meta])*
         $vis const fn $name($($arg: $ty),*) -> $ret $body
 
-        #[cfg(loom)]
+        #[cfg(compio_sync_loom)]
         $(#[$meta])*
         $vis fn $name($($arg: $ty),*) -> $ret $body
     )*};

@@ -150,6 +150,8 @@ impl Bell {
     /// Opens the bell for a listener on this thread.
     pub(super) fn open(&self, tier: WakeTier) {
         self.set_tier(tier);
+        // ORDERING: Relaxed; for the books until the listener arms.
+        self.armed.store(tier as u32, Relaxed);
         self.stats.iter().for_each(TierStats::reset);
         // ORDERING: Relaxed; see `is_at`.
         self.thread.store(here(), Relaxed);

@@ -24,6 +24,8 @@ mod line;
 #[cfg(all(target_os = "linux", feature = "linux-futex"))]
 mod linux;
 mod listener;
+#[cfg(all(compio_sync_loom, test))]
+mod models;
 mod pool;
 mod queue;
 mod tier;

@@ -1,6 +1,6 @@
 //! Long runs with many threads, runtimes and cancellations.
 //!
-//! `STRESS_TEST_ITERATIONS` says how long: the default of 50 takes some seconds, and each test's
+//! `STRESS_TEST_ITERATIONS` says how long: the default of 30 takes some seconds, and each test's
 //! work grows with the number.
 
 mod cancellation;
@@ -20,7 +20,7 @@ use std::{
 
 use compio::runtime::Runtime;
 
-const DEFAULT: usize = 50;
+const DEFAULT: usize = 30;
 
 /// How much a test is to do, in its own unit.
 fn iterations() -> usize {
