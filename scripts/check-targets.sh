@@ -57,12 +57,19 @@ install() {
         -qq -y install --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The prefix of Debian's cross compiler, and the emulator.
+# The prefix of Debian's cross compiler, its name for the architecture, and the emulator.
 gnu() {
     case $1 in
     i686-unknown-linux-gnu) echo i686-linux-gnu ;;
     aarch64-unknown-linux-gnu) echo aarch64-linux-gnu ;;
     armv7-unknown-linux-gnueabihf) echo arm-linux-gnueabihf ;;
+    esac
+}
+architecture() {
+    case $1 in
+    i686-*) echo i386 ;;
+    aarch64-*) echo arm64 ;;
+    armv7-*) echo armhf ;;
     esac
 }
 emulator() {
@@ -74,11 +81,11 @@ emulator() {
     esac
 }
 
-# cargo for TARGET, in $cargo: with rustup's std, or else with one that Debian's compiler builds.
+# cargo for TARGET, in $cargo, and $std for its options: with rustup's std, or else with one that Debian's compiler builds.
 cargo_for() {
     local target=$1 version
     if command -v rustup >/dev/null && rustup target add "$target" >/dev/null 2>&1; then
-        cargo=(cargo)
+        cargo=(cargo) std=()
         toolchain="rustc $(rustc --version | cut -d ' ' -f 2)"
         return
     fi
@@ -86,7 +93,8 @@ cargo_for() {
     version=$(dpkg-query --show --showformat '${Version}' rustc-web)
     [ "$version" = "$(dpkg-query --show --showformat '${Version}' rust-web-src)" ]
     cargo=(env -u RUSTUP_TOOLCHAIN "PATH=/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-        "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/std" /usr/bin/cargo -Zbuild-std)
+        "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/std" /usr/bin/cargo)
+    std=(-Zbuild-std)
     toolchain="Debian's rustc ${version%%+*}, its std built"
 }
 
@@ -111,7 +119,7 @@ check_target() {
     local c_tools=("CC_${target//-/_}=$no_c" "AR_${target//-/_}=$no_c" SDKROOT=/)
     for features in "${feature_sets[@]}"; do
         # shellcheck disable=SC2086  # words
-        if ! env "${c_tools[@]}" "${cargo[@]}" clippy --quiet --target "$target" --all-targets $features -- -D warnings; then
+        if ! env "${c_tools[@]}" "${cargo[@]}" clippy "${std[@]}" --quiet --target "$target" --all-targets $features -- -D warnings; then
             note FAIL "$target" check "clippy ${features:-(default features)}"
             return
         fi
@@ -137,7 +145,7 @@ run_target() {
     local features status=0
     for features in "--all-features" "--no-default-features --features time,compio-driver/polling"; do
         # shellcheck disable=SC2086  # words
-        env "${environment[@]}" "${cargo[@]}" test --target "$target" "${tests[@]}" $features \
+        env "${environment[@]}" "${cargo[@]}" test "${std[@]}" --target "$target" "${tests[@]}" $features \
             -- --test-threads=2 ${SKIP:-} >"$log" 2>&1 || status=$?
         if [ "$status" != 0 ]; then
             tail -n 60 "$log"
@@ -157,7 +165,7 @@ if [ -n "$run" ]; then
     for target in "${executed[@]}"; do
         chosen "$target" || continue
         prefix=$(gnu "$target")
-        install "gcc-$prefix" qemu-user
+        install "gcc-$prefix" "libc6-dev-$(architecture "$target")-cross" qemu-user
         case $target in
         i686-*) run_target "$target" "32 bits, on this kernel" ;;
         *) run_target "$target" "$(emulator "$target")" ;;

@@ -68,7 +68,9 @@ cargo build --quiet --all-features --example condvar_signaling --message-format 
         [ -e "$root$library" ] || install -D "$library" "$root$library"
     done
 done
-for name in lib condvar_signaling "${binaries[@]}"; do [ -x "$root/tests/$name" ]; done
+for name in lib condvar_signaling "${binaries[@]}"; do
+    [ -x "$root/tests/$name" ] || { echo "test-kernels: cargo has built no $name" >&2; exit 1; }
+done
 
 cp -L "$(command -v busybox)" "$root/bin/busybox"
 install -m 755 scripts/kernels/guest.sh "$root/init"

@@ -11,8 +11,10 @@
 //!
 //! # Waiting
 //!
-//! Waiters queue in user space, first come, first served, without a lock: no operation ever blocks,
-//! spins or yields on another thread, but for the `blocking_` methods, which are for plain threads.
+//! Waiters queue in user space, first come, first served, without a lock: no operation of this
+//! crate blocks, spins or yields on another thread, but for the `blocking_` methods, which are for
+//! plain threads. (A waker is not this crate's: for what compio 0.19's can do, see
+//! [Limits](WakeTier#limits).)
 //! A waker may come back into the primitive that wakes it. Waits are safe to cancel, by dropping
 //! the future: they have taken nothing then.
 //!
@@ -27,7 +29,7 @@
 //!
 //! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
 //!   Inert on other platforms.
-//! - `windows-iocp` (default): reserved for [`WakeTier::Iocp`].
+//! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
 //! - `time`: waits with a deadline, on compio's timers.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -50,6 +50,7 @@
 //! (Hendler, Incze, Shavit and Tzafrir, SPAA 2010); nobody here waits for the combiner's answer.
 
 use std::{
+    mem,
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     task::{Context, Poll},
 };
@@ -272,7 +273,7 @@ impl Queue {
             },
             Slot::Done => panic!("a wait was polled after it had completed"),
         };
-        if let Slot::Waiting(ticket) = std::mem::replace(slot, Slot::Done) {
+        if let Slot::Waiting(ticket) = mem::replace(slot, Slot::Done) {
             ticket.finish();
         }
         Poll::Ready(outcome)
@@ -315,7 +316,10 @@ impl Queue {
                 let task = ticket.cancel();
                 waiter.finish();
                 ticket.finish();
+                // The waker is the caller's code. If dropping it panics, nothing has been taken.
+                let take_back = GiveOnDrop(self, outcome.map_or(0, |_| need));
                 drop(task);
+                mem::forget(take_back);
                 return Poll::Ready(outcome);
             }
             if word & HELD != 0 {
@@ -360,7 +364,7 @@ impl Queue {
 
     /// Ends a slot's wait from the future's side.
     pub(crate) fn leave(&self, slot: &mut Slot) -> Left {
-        let Slot::Waiting(mut ticket) = std::mem::replace(slot, Slot::Done) else {
+        let Slot::Waiting(mut ticket) = mem::replace(slot, Slot::Done) else {
             return Left::Nothing;
         };
         match ticket.cancel() {
@@ -632,6 +636,17 @@ impl Queue {
         // SAFETY: private, and called between taking and giving back the turn only; `f` never
         // leads back here, as no code of other people's runs in a turn.
         self.line.with_mut(|line| f(unsafe { &mut *line }))
+    }
+}
+
+/// Gives permits back when dropped.
+struct GiveOnDrop<'a>(&'a Queue, usize);
+
+impl Drop for GiveOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.1 > 0 {
+            self.0.give(self.1);
+        }
     }
 }
 
