@@ -352,7 +352,13 @@ fn waits_across_runtimes_allocate_nothing_by_the_generic_tier() {
             let woken = Cell::new(0);
             all_across_runtimes(WakeTier::Generic, |name, sides| {
                 for seen in sides {
-                    assert_eq!(seen.allocations, 0, "{name}: {seen:?}");
+                    // compio's IOCP driver makes room for completions each time that it sleeps.
+                    let drivers = if cfg!(windows) {
+                        seen.rings + ROUNDS / 50
+                    } else {
+                        0
+                    };
+                    assert!(seen.allocations <= drivers, "{name}: {seen:?}");
                     woken.set(woken.get() + seen.wakes);
                 }
             });

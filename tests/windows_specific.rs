@@ -125,6 +125,13 @@ fn assert_wakes_arrive(runtime: &Runtime) {
     releaser.join().unwrap();
 }
 
+/// As [`assert_wakes_arrive`], after the choice of `tier`.
+fn assert_wakes_arrive_by(tier: WakeTier, runtime: &Runtime) {
+    runtime.enter(|| tier.select()).expect("it can be had");
+    assert_wakes_arrive(runtime);
+    runtime.enter(|| assert!(stats(tier).wakes > 0, "by {tier}"));
+}
+
 // ---- children ----
 
 const ROLE: &str = "COMPIO_SYNC_TEST_ROLE";
@@ -136,6 +143,8 @@ fn child(name: &str, role: &str) -> Command {
     command
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
+        // Slow in Wine, for panics that are expected.
+        .env("RUST_BACKTRACE", "0")
         .env_remove(TIER)
         .stdin(Stdio::null());
     command
@@ -228,9 +237,6 @@ fn take_turns(tier: WakeTier) -> Vec<(WakeStats, WakeStats)> {
 #[test]
 fn test_windows_iocp_integration() {
     let _watchdog = Watchdog::new("two runtimes");
-    runtime().enter(|| {
-        assert_eq!(WakeTier::current(), Some(WakeTier::Iocp), "it is the best");
-    });
     for (iocp, generic) in take_turns(WakeTier::Iocp) {
         assert_eq!(generic, WakeStats::default(), "nothing went another way");
         assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
@@ -269,6 +275,7 @@ fn wakes_arrive_between_the_completions_of_other_operations() {
         }
     });
     let (reads, wakes) = run(&runtime(), async move {
+        WakeTier::Iocp.select().expect("it can be had");
         let file = compio::fs::File::open(env::current_exe().expect("this binary"))
             .await
             .expect("it is there");
@@ -300,6 +307,38 @@ fn wakes_arrive_between_the_completions_of_other_operations() {
     assert!(wakes > 0);
 }
 
+/// Why `auto` does not choose this tier.
+#[test]
+fn a_runtime_that_never_rests_hears_the_generic_tier_only() {
+    for tier in TIERS {
+        let _watchdog = Watchdog::new(&tier.to_string());
+        let heard = run(&runtime(), async move {
+            tier.select().expect("it can be had");
+            let semaphore = Arc::new(Semaphore::new(0));
+            let waiter = spawn({
+                let semaphore = semaphore.clone();
+                async move { semaphore.acquire().await.forget() }
+            });
+            pass_until(|| semaphore.waiter_count() == 1).await;
+            let_the_listener_sleep().await;
+            thread::spawn(move || semaphore.add_permits(1))
+                .join()
+                .unwrap();
+            for _ in 0..1_000 {
+                pass().await;
+            }
+            let heard = waiter.is_finished();
+            waiter.await.expect("the waiter panicked");
+            heard
+        });
+        assert_eq!(
+            heard,
+            tier == WakeTier::Generic,
+            "by {tier}. If compio has come to look at its port, let `auto` choose it"
+        );
+    }
+}
+
 // ---- where the tier is not wanted, or another one is ----
 
 #[test]
@@ -315,7 +354,7 @@ fn test_windows_version_fallback() {
     for (value, role) in [
         (OsStr::new("generic"), "generic"),
         (OsStr::new("iocp"), "iocp"),
-        (OsStr::new("auto"), "iocp"),
+        (OsStr::new("auto"), "generic"),
         (OsStr::new("futex"), "futex"),
         (OsStr::new("nonsense"), "unknown"),
         (OsStr::new("Iocp"), "unknown"),
@@ -325,7 +364,10 @@ fn test_windows_version_fallback() {
         let output = child(NAME, role).env(TIER, value).output();
         assert_played(role, &output.expect("a child"));
     }
-    assert_played("iocp", &child(NAME, "iocp").output().expect("a child"));
+    assert_played(
+        "generic",
+        &child(NAME, "generic").output().expect("a child"),
+    );
 
     // And asked for at run time.
     let runtime = runtime();
@@ -336,17 +378,12 @@ fn test_windows_version_fallback() {
     runtime.enter(|| {
         assert_eq!(WakeTier::Futex.check(), refused);
         assert_eq!(WakeTier::Futex.select(), refused);
-        assert_eq!(WakeTier::Generic.select(), Ok(()));
-        assert_eq!(WakeTier::current(), Some(WakeTier::Generic));
+        assert_eq!(WakeTier::Iocp.check(), Ok(()));
     });
-    assert_wakes_arrive(&runtime);
-    runtime.enter(|| {
-        assert_eq!(stats(WakeTier::Iocp), WakeStats::default());
-        assert!(stats(WakeTier::Generic).wakes > 0);
-        assert_eq!(WakeTier::Iocp.select(), Ok(()));
-    });
-    assert_wakes_arrive(&runtime);
-    runtime.enter(|| assert!(stats(WakeTier::Iocp).wakes > 0));
+    for tier in [WakeTier::Generic, WakeTier::Iocp, WakeTier::Generic] {
+        assert_wakes_arrive_by(tier, &runtime);
+        runtime.enter(|| assert_eq!(WakeTier::current(), Some(tier)));
+    }
 }
 
 /// What a child does under one value of the variable.
@@ -586,19 +623,24 @@ fn a_runtime_that_is_dropped_while_it_is_woken_keeps_no_permit() {
             runtime.block_on(async move {
                 tier.select().expect("it can be had");
                 let served = Rc::new(Cell::new(0));
+                let enough = Rc::new(Event::new());
                 for _ in 0..8 {
                     let (semaphore, served) = (semaphore.clone(), served.clone());
+                    let enough = enough.clone();
                     spawn(async move {
                         loop {
                             let permit = semaphore.clone().acquire_owned().await;
                             served.set(served.get() + 1);
+                            if served.get() > round % 16 {
+                                enough.set();
+                            }
                             pass().await;
                             drop(permit);
                         }
                     })
                     .detach();
                 }
-                pass_until(|| served.get() >= round % 16).await;
+                enough.wait().await;
             });
             drop(runtime);
         }
@@ -655,35 +697,37 @@ fn a_thousand_waiters_may_be_granted_while_their_runtime_goes() {
 
 #[test]
 fn a_runtime_after_a_panic_or_a_leak_has_a_working_bell() {
-    let _watchdog = Watchdog::new("several runtimes");
-    let first = runtime();
-    assert_wakes_arrive(&first);
-    for _ in 0..10 {
-        // compio drops all tasks, and with them the listener, when the main future panics.
-        let panic = catch_unwind(AssertUnwindSafe(|| {
-            first.block_on(async { panic!("as it should") });
-        }));
+    for tier in TIERS {
+        let _watchdog = Watchdog::new(&tier.to_string());
+        let first = runtime();
+        assert_wakes_arrive_by(tier, &first);
+        for _ in 0..10 {
+            // compio drops all tasks, and with them the listener, when the main future panics.
+            let panic = catch_unwind(AssertUnwindSafe(|| {
+                first.block_on(async { panic!("as it should") });
+            }));
+            assert!(panic.is_err());
+            assert_wakes_arrive_by(tier, &first);
+        }
+        // A runtime that is dropped while its thread unwinds leaks its tasks instead.
+        let panic = catch_unwind(|| {
+            let _dropped = {
+                let runtime = runtime();
+                assert_wakes_arrive_by(tier, &runtime);
+                runtime
+            };
+            panic!("as it should");
+        });
         assert!(panic.is_err());
-        assert_wakes_arrive(&first);
+        assert_wakes_arrive_by(tier, &runtime());
+        for _ in 0..10 {
+            let leaked = runtime();
+            assert_wakes_arrive_by(tier, &leaked);
+            std::mem::forget(leaked);
+            assert_wakes_arrive_by(tier, &runtime());
+        }
+        assert_wakes_arrive_by(tier, &first);
     }
-    // A runtime that is dropped while its thread unwinds leaks its tasks instead.
-    let panic = catch_unwind(|| {
-        let _dropped = {
-            let runtime = runtime();
-            assert_wakes_arrive(&runtime);
-            runtime
-        };
-        panic!("as it should");
-    });
-    assert!(panic.is_err());
-    assert_wakes_arrive(&runtime());
-    for _ in 0..10 {
-        let leaked = runtime();
-        assert_wakes_arrive(&leaked);
-        std::mem::forget(leaked);
-        assert_wakes_arrive(&runtime());
-    }
-    assert_wakes_arrive(&first);
 }
 
 unsafe extern "system" {
@@ -718,31 +762,29 @@ fn handles() -> isize {
 fn a_dropped_runtime_leaves_one_operation_behind() {
     const NAME: &str = "a_dropped_runtime_leaves_one_operation_behind";
     let _watchdog = Watchdog::new("many runtimes");
-    const RUNTIMES: isize = 200;
+    const RUNTIMES: isize = 64;
     if let Some(role) = role() {
         let tier = TIERS.into_iter().find(|tier| tier.to_string() == role);
         let tier = tier.expect("a tier");
         let some = |count| {
             for _ in 0..count {
                 let runtime = runtime();
-                runtime.enter(|| tier.select()).expect("it can be had");
-                assert_wakes_arrive(&runtime);
+                assert_wakes_arrive_by(tier, &runtime);
                 drop(runtime);
             }
             (LIVE.load(SeqCst), handles())
         };
-        let before = some(50);
+        let before = some(16);
         let after = some(RUNTIMES);
         let bytes = (after.0 - before.0) / RUNTIMES;
         let handles = after.1 - before.1;
         println!("{tier}: {bytes} bytes a runtime, {handles} handles in all");
-        let allowed = if tier == WakeTier::Iocp {
-            128..=192
-        } else {
-            0..=8
+        let allowed = match tier {
+            WakeTier::Iocp => 64..=128,
+            _ => 0..=8,
         };
         assert!(allowed.contains(&bytes), "{tier}: {bytes} bytes a runtime");
-        assert!(handles < RUNTIMES / 4, "{tier}: {handles} handles more");
+        assert!(handles < RUNTIMES / 8, "{tier}: {handles} handles more");
         println!("{}", played(&role));
         return;
     }

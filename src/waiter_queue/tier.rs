@@ -21,7 +21,7 @@ use super::{doorbell::Bell, listener};
 ///
 /// - by [`select`](WakeTier::select), if the program has called that on the runtime;
 /// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
-/// - else, and for `auto`, the best one that the runtime's driver and the system have.
+/// - else, and for `auto`, `Futex` if the runtime and the system have it, or `Generic`.
 ///
 /// # Limits
 ///
@@ -59,7 +59,8 @@ pub enum WakeTier {
     /// and later, under the io_uring driver, with the feature `linux-futex`.
     Futex = 1,
     /// A packet posted to the runtime's I/O completion port. Windows, with the feature
-    /// `windows-iocp`.
+    /// `windows-iocp`. `auto` does not choose it: with compio 0.19, a runtime whose tasks give it
+    /// no rest does not look at its port, neither for its own I/O nor for these packets.
     Iocp = 2,
 }
 
@@ -157,10 +158,11 @@ impl WakeTier {
     }
 
     fn best(runtime: &Runtime) -> Self {
-        [Self::Futex, Self::Iocp]
-            .into_iter()
-            .find(|tier| tier.check_on(runtime).is_ok())
-            .unwrap_or(Self::Generic)
+        // Not `Iocp`, which a runtime without rest does not hear: see there.
+        match Self::Futex.check_on(runtime) {
+            Ok(()) => Self::Futex,
+            Err(_) => Self::Generic,
+        }
     }
 
     fn name(self) -> &'static str {

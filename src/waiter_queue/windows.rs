@@ -38,14 +38,21 @@
 //!
 //! The driver lets go of an operation when it dequeues its completion, and a runtime that is dropped
 //! polls its driver no more. So **each dropped runtime whose listener sleeps by this tier leaks the
-//! memory of one operation**: about 130 bytes, no handle, and nothing else with it. compio 0.19 does
-//! so with whatever is pending when a driver is dropped. A runtime that goes on, after a panic in
-//! `block_on`, frees it.
+//! memory of one operation**: 112 bytes, no handle, and nothing else with it. compio 0.19 does so with
+//! whatever is pending when a driver is dropped. A runtime that goes on, after a panic in `block_on`,
+//! frees it.
 //!
 //! What it has over the generic tier, which posts to the same port by compio's waker: that takes one of
 //! the 64 places in the runtime's queue for other threads' wakes first, and waits while there is none.
 //! A ring of this tier never waits for the runtime. The price is an allocation a sleep, and a post even
 //! if the runtime is awake just then, which compio's waker would notice.
+//!
+//! What it has not, and why `auto` does not choose it: compio 0.19's driver looks at its port only if
+//! nothing was woken since it last did (`poll` in compio-driver's `iocp/mod.rs`, to 0.13.0-beta.1). **A
+//! runtime whose tasks wake each other, or themselves, without a pause looks at no completion, of I/O
+//! or of this tier**, for as long as they go on; the executor's queue, by which the generic tier rings,
+//! is looked at in every round. No ringer can tell, and no listener that sleeps, whether the runtime is
+//! of that kind just now. `tests/windows_specific.rs` has a test that fails when compio looks.
 //!
 //! Why not an event: compio can also wait for a Win32 event (`OpType::Event`). With its feature
 //! `iocp-wait-packet` that takes `NtCreateWaitCompletionPacket`, `NtAssociateWaitCompletionPacket`
