@@ -22,7 +22,7 @@
 //!
 //! A waiter on the releasing thread is woken directly. Waiters on another runtime are laid into
 //! that runtime's letter box, as many as there are at once, and woken by the runtime itself; it is
-//! rung only if it sleeps, by the [`WakeTier`] that suits its driver and system best. A future that
+//! rung only if it sleeps, by its [`WakeTier`]. A future that
 //! is polled outside compio's tasks is woken by its own waker, wherever it is.
 //!
 //! # Features
