@@ -574,6 +574,7 @@ fn a_million_waits_cancelled_beside_a_busy_holder_stay_bounded() {
                 let (semaphore, over, theirs) = (semaphore.clone(), over.clone(), theirs.clone());
                 move || {
                     let before = live();
+                    let share = || theirs.store((live() - before) as usize, Relaxed);
                     let mut turns = 0usize;
                     while !over.load(Relaxed) {
                         // A turn each: an arrival, and, as it goes on its way, a grant or a leave.
@@ -582,8 +583,10 @@ fn a_million_waits_cancelled_beside_a_busy_holder_stay_bounded() {
                         semaphore.add_permits(1);
                         semaphore.reduce_permits(1);
                         turns += 1;
-                        theirs.store((live() - before) as usize, Relaxed);
+                        share();
                     }
+                    // What the last leave has read is gone by now.
+                    share();
                     turns
                 }
             });
