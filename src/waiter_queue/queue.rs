@@ -36,8 +36,8 @@
 //! - **A notification** is for those in line or in the inbox at that moment: it is carried out in
 //!   a turn, or left in the inbox behind exactly those.
 //!
-//! While the turn is held and `QUEUED` is set, permits are taken out by the holder alone, once
-//! per round, after granting them: nobody passes the line. [`Queue::reduce`] and
+//! While the turn is held, permits are taken out by the holder alone, once per round, after
+//! granting them; while `QUEUED` is set, nobody passes the line. [`Queue::reduce`] and
 //! [`Queue::forget`] may take permits even then, so the count can fall below zero. It is a debt
 //! that releases repay before anyone is granted more.
 //!
@@ -91,8 +91,11 @@ fn permits(word: usize) -> isize {
 }
 
 /// Whether `word` has permits for `need` and nobody to take them before.
+///
+/// Not while the turn is held, even if nobody is known to wait: the holder may be granting what is
+/// there to an arrival that it has found in the inbox, and that has not set `QUEUED` yet.
 fn is_free_for(word: usize, need: usize) -> bool {
-    word & (QUEUED | BARRED) == 0 && permits(word) >= need as isize
+    word & (QUEUED | HELD | BARRED) == 0 && permits(word) >= need as isize
 }
 
 /// A wait that a future goes through: not begun, waiting, over.
@@ -175,8 +178,7 @@ impl Queue {
         // ORDERING: Relaxed, here and below. Nothing is handed over.
         let mut word = self.word.load(Relaxed);
         loop {
-            let serving = word & (QUEUED | HELD) == QUEUED | HELD;
-            let taken = if serving {
+            let taken = if word & HELD != 0 {
                 0
             } else {
                 count.min(permits(word).max(0) as usize)

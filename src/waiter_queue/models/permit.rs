@@ -364,3 +364,36 @@ fn lock_passes_from_hand_to_hand_with_what_was_done_under_it() {
         assert_at_rest(&queue, 1);
     });
 }
+
+#[test]
+fn permit_is_not_granted_and_taken_at_once() {
+    // A leaver has the turn of an empty line while one arrives, and one gives and takes past it.
+    explore(2, || {
+        let queue = queue(0);
+        let leaver = Wait::permits(&queue, 1).queued();
+        let leaver = spawn(move || drop(leaver));
+        let arrival = spawn({
+            let queue = queue.clone();
+            move || {
+                let mut wait = Wait::permits(&queue, 1);
+                let _ = wait.poll();
+                wait
+            }
+        });
+        queue.give(1);
+        if queue.try_take(1) {
+            queue.give(1);
+        }
+        let taken = queue.try_take(1);
+        leaver.join().unwrap();
+        let mut arrival = arrival.join().unwrap();
+        let had = !arrival.is_waiting() || arrival.end().is_ready();
+        assert!(taken != had, "{} have the permit", taken as u8 + had as u8);
+        queue.give(1);
+        if !had {
+            arrival.ends();
+            queue.give(1);
+        }
+        assert_at_rest(&queue, 1);
+    });
+}
