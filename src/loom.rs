@@ -123,6 +123,8 @@ mod imp {
         AtomicU32 of u32 {
             fetch_or(value: u32, ordering: Ordering) -> u32;
             fetch_and(value: u32, ordering: Ordering) -> u32;
+            compare_exchange_weak(old: u32, new: u32, success: Ordering, failure: Ordering)
+                -> Result<u32, u32>;
         }
         AtomicPtr<T> of *mut T {
             swap(value: *mut T, ordering: Ordering) -> *mut T;

@@ -38,6 +38,7 @@ mod cancel;
 mod node;
 mod nodes_alive;
 mod notice;
+mod overtake;
 mod permit;
 
 // ---- running ----
@@ -232,6 +233,22 @@ impl Wait {
         assert!(self.end().is_ready(), "the waiter is lost");
     }
 
+    /// Polls as an executor would, only when woken, until it is let go.
+    #[track_caller]
+    fn runs(&mut self, mut seen: usize) -> Option<Outcome> {
+        if !self.is_waiting() {
+            return None;
+        }
+        loop {
+            let woken = self.wakes();
+            assert!(woken > seen, "the waiter is lost, woken {woken} times");
+            seen = woken;
+            if let Poll::Ready(outcome) = self.poll() {
+                return outcome;
+            }
+        }
+    }
+
     fn leave(&mut self) -> Left {
         if !self.is_waiting() {
             return Left::Nothing;
@@ -247,6 +264,26 @@ impl Wait {
     }
 }
 
+/// Polls as executors would, each only when woken, until all are let go, and calls `then` for each.
+/// They have seen so many wakes when they were polled last.
+#[track_caller]
+fn run_all<const N: usize>(waits: [&mut Wait; N], mut seen: [usize; N], mut then: impl FnMut()) {
+    let mut left: Vec<_> = (0..N).filter(|&n| waits[n].is_waiting()).collect();
+    while !left.is_empty() {
+        let woken: Vec<_> = left.iter().map(|&n| waits[n].wakes()).collect();
+        let next = left.iter().position(|&n| waits[n].wakes() > seen[n]);
+        let Some(at) = next else {
+            panic!("{left:?} are lost, woken {woken:?} times")
+        };
+        let n = left[at];
+        seen[n] = waits[n].wakes();
+        if waits[n].poll().is_ready() {
+            left.remove(at);
+            then();
+        }
+    }
+}
+
 impl Drop for Wait {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -257,6 +294,11 @@ impl Drop for Wait {
 
 fn queue(permits: usize) -> Arc<Queue> {
     Arc::new(Queue::new(permits))
+}
+
+/// A queue in which `limit` newcomers may pass the same head of the line.
+fn bounded(permits: usize, limit: u8) -> Arc<Queue> {
+    Arc::new(Queue::with_limit(permits, limit))
 }
 
 /// At rest: nobody in line, nobody with the turn, and `permits` permits to be had.

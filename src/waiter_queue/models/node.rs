@@ -3,7 +3,7 @@
 use super::{
     super::{
         batch::wake,
-        waiter::{Letter, Queued, Task, Ticket},
+        waiter::{Letter, Look, Queued, Stand, Task, Ticket},
     },
     *,
 };
@@ -68,7 +68,7 @@ fn node_tells_its_outcome_with_what_came_before() {
                 end(queued.grant(Outcome::Broadcast).1);
             }
         });
-        if let Some(outcome) = ticket.outcome() {
+        if let Look::Over(outcome) = ticket.look() {
             assert_eq!(outcome, Outcome::Broadcast);
             assert_eq!(data.read(), 1);
         }
@@ -93,13 +93,16 @@ fn node_has_its_waker_changed_or_woken() {
             }
         });
         let waker = new.waker();
-        let seen = match ticket.poll(&Context::from_waker(&waker), |_| None) {
-            Poll::Ready(outcome) => {
+        let seen = match ticket.leave_waker(&Context::from_waker(&waker), |_| None) {
+            Look::Over(outcome) => {
                 assert_eq!(outcome, Outcome::Refused);
                 assert_eq!(data.read(), 1);
                 true
             }
-            Poll::Pending => false,
+            look => {
+                assert_eq!(look, Look::Waits);
+                false
+            }
         };
         ticket.finish();
         granter.join().unwrap();
@@ -129,7 +132,7 @@ fn node_is_used_again_only_when_both_sides_are_done() {
             }
         });
         let waker = Probe::new().waker();
-        let _ = ticket.poll(&Context::from_waker(&waker), |_| None);
+        let _ = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
         ticket.finish();
         use_again(probe);
         granter.join().unwrap();
@@ -158,5 +161,148 @@ fn node_of_a_leaver_is_used_again_only_when_both_sides_are_done() {
         queued.finish();
         ticket.finish();
         giver.join().unwrap();
+    });
+}
+
+#[test]
+fn node_is_either_called_or_cancelled() {
+    explore(4, || {
+        let probe = Probe::new();
+        let (mut ticket, queued) = ticket(&probe);
+        let caller = spawn(move || {
+            let called = queued.call();
+            let is_called = called.is_ok();
+            end(called.unwrap_or(None));
+            queued.finish();
+            is_called
+        });
+        let task = ticket.cancel().unwrap();
+        let kept = task.is_some();
+        drop(task);
+        ticket.finish();
+        assert_eq!(caller.join().unwrap(), !kept);
+        assert_eq!(probe.wakes(), !kept as usize);
+    });
+}
+
+#[test]
+fn node_has_its_waker_changed_or_is_called_with_it() {
+    explore(4, || {
+        let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
+        let (mut ticket, queued) = ticket(&old);
+        let caller = spawn({
+            let data = data.clone();
+            move || {
+                data.add(1);
+                end(queued.call().unwrap());
+                queued
+            }
+        });
+        let waker = new.waker();
+        let look = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
+        if look == Look::Called {
+            assert_eq!(data.read(), 1);
+        }
+        let queued = caller.join().unwrap();
+        // Woken by the waker that it had when it was called, or polled after that.
+        let wakes = (old.wakes(), new.wakes());
+        match look {
+            Look::Called => assert!(wakes == (1, 0) || wakes == (0, 0), "{wakes:?}"),
+            _ => assert_eq!(wakes, (0, 1)),
+        }
+        assert_eq!(ticket.look(), Look::Called);
+        queued.finish();
+        drop(ticket.cancel());
+        ticket.finish();
+    });
+}
+
+#[test]
+fn node_that_comes_in_vain_waits_again_with_its_waker_or_will_be_polled_again() {
+    explore(4, || {
+        let (old, new) = (Probe::new(), Probe::new());
+        let (mut ticket, queued) = ticket(&old);
+        let letter = queued.call().unwrap();
+        let sender = spawn(move || end(letter));
+        let waker = new.waker();
+        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        sender.join().unwrap();
+        assert_eq!(old.wakes(), 1);
+        if stand == Stand::Again {
+            // Called again, it is woken by the waker that it has left.
+            end(queued.call().unwrap());
+            assert_eq!(new.wakes(), 1);
+        } else {
+            assert_eq!((stand, ticket.look()), (Stand::Stuck, Look::Called));
+        }
+        drop(ticket.cancel());
+        ticket.finish();
+        queued.finish();
+    });
+}
+
+#[test]
+fn node_is_passed_over_or_has_come() {
+    explore(4, || {
+        let (old, new) = (Probe::new(), Probe::new());
+        let (mut ticket, queued) = ticket(&old);
+        end(queued.call().unwrap());
+        let passer = spawn(move || match queued.pass_over() {
+            None => true,
+            Some(queued) => {
+                let (waited, letter) = queued.grant(Outcome::Granted);
+                assert!(waited);
+                end(letter);
+                false
+            }
+        });
+        let waker = new.waker();
+        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        let is_absent = passer.join().unwrap();
+        assert_eq!(ticket.look() == Look::Absent, is_absent);
+        match stand {
+            Stand::Again => assert_eq!((is_absent, new.wakes()), (false, 1)),
+            stand => assert_eq!((stand, is_absent), (Stand::See(Look::Absent), true)),
+        }
+        ticket.finish();
+    });
+}
+
+#[test]
+fn node_is_passed_over_or_cancelled_and_freed_once() {
+    explore(4, || {
+        let probe = Probe::new();
+        let (mut ticket, queued) = ticket(&probe);
+        let letter = queued.call().unwrap();
+        let sender = spawn(move || end(letter));
+        let passer = spawn(move || assert!(queued.pass_over().is_none()));
+        assert!(ticket.cancel().unwrap().is_none());
+        ticket.finish();
+        sender.join().unwrap();
+        passer.join().unwrap();
+        assert_eq!(probe.wakes(), 1);
+    });
+}
+
+#[test]
+fn node_is_refused_while_its_letter_is_under_way() {
+    explore(4, || {
+        let (old, new) = (Probe::new(), Probe::new());
+        let (mut ticket, queued) = ticket(&old);
+        let letter = queued.call().unwrap();
+        let closer = spawn(move || {
+            let (waited, other) = queued.grant(Outcome::Refused);
+            assert!(waited);
+            end(letter);
+            end(other);
+        });
+        let waker = new.waker();
+        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        closer.join().unwrap();
+        assert_eq!(ticket.look(), Look::Over(Outcome::Refused));
+        // It has been woken, or has seen it, or waits again with the new waker, which then was woken.
+        assert_eq!(old.wakes(), 1);
+        assert!(stand != Stand::Again || new.wakes() == 1);
+        ticket.finish();
     });
 }

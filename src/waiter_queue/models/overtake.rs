@@ -1,0 +1,363 @@
+//! Waiters who are called, newcomers who pass them, and the bound on those.
+
+use super::*;
+
+/// Takes a permit as a newcomer, works on `data`, and gives it back. Says whether it could.
+fn pass(queue: &Queue, data: &Data) -> bool {
+    let taken = queue.try_take(1);
+    if taken {
+        data.add(1);
+        queue.give(1);
+    }
+    taken
+}
+
+#[test]
+fn called_waiter_gets_the_permit_though_a_newcomer_takes_it_first() {
+    explore(4, || {
+        let (queue, data) = (bounded(0, 1), Data::new());
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let newcomer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || pass(&queue, &data)
+        });
+        queue.give(1);
+        newcomer.join().unwrap();
+        wait.runs(0);
+        data.add(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn called_waiter_that_looks_meanwhile_gets_the_permit() {
+    explore(3, || {
+        let (queue, data) = (bounded(0, 1), Data::new());
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let newcomer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                queue.give(1);
+                pass(&queue, &data);
+            }
+        });
+        let seen = wait.wakes();
+        let had = wait.poll().is_ready();
+        if had {
+            data.add(1);
+            queue.give(1);
+        }
+        newcomer.join().unwrap();
+        if !had {
+            wait.runs(seen);
+            data.add(1);
+            queue.give(1);
+        }
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn called_waiter_with_a_new_waker_is_woken_by_it() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let old = Wait::permits(&queue, 1).queued();
+        let first = old.probe.clone();
+        let mut wait = old;
+        let giver = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                let taken = queue.try_take(1);
+                if taken {
+                    queue.give(1);
+                }
+            }
+        });
+        let new = Probe::new();
+        let had = wait.poll_from(&new).is_ready();
+        giver.join().unwrap();
+        if !had {
+            wait.runs(0);
+        }
+        assert!(first.wakes() <= 1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn call_of_a_leaver_passes_on() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let first = Wait::permits(&queue, 1).queued();
+        let mut second = Wait::permits(&queue, 1).queued();
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        drop(first);
+        giver.join().unwrap();
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn call_of_a_leaver_passes_on_past_a_newcomer() {
+    explore(2, || {
+        let (queue, data) = (bounded(1, 1), Data::new());
+        assert!(queue.try_take(1));
+        let first = Wait::permits(&queue, 1).queued();
+        let mut second = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        let newcomer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || pass(&queue, &data)
+        });
+        drop(first);
+        newcomer.join().unwrap();
+        second.runs(0);
+        data.add(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn two_who_wait_for_one_permit_both_get_it() {
+    explore(2, || {
+        let (queue, data) = (bounded(0, 1), Data::new());
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        let other = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                queue.give(1);
+                pass(&queue, &data);
+            }
+        });
+        let seen = first.wakes();
+        let had = first.poll().is_ready();
+        if had {
+            data.add(1);
+            queue.give(1);
+        }
+        other.join().unwrap();
+        run_all([&mut first, &mut second], [seen, 0], || {
+            data.add(1);
+            queue.give(1);
+        });
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_does_not_come_is_passed_over_and_gets_its_permit_when_it_does() {
+    explore(2, || {
+        let (queue, data) = (bounded(1, 1), Data::new());
+        assert!(queue.try_take(1));
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert_eq!(first.wakes(), 1);
+        // Passed once: as often as may be.
+        let newcomer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || pass(&queue, &data)
+        });
+        let had = first.poll().is_ready();
+        if had {
+            data.add(1);
+            queue.give(1);
+        }
+        newcomer.join().unwrap();
+        run_all([&mut first, &mut second], [1, 0], || {
+            data.add(1);
+            queue.give(1);
+        });
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_was_passed_over_and_comes_back_is_passed_by_nobody() {
+    explore(3, || {
+        let queue = bounded(1, 1);
+        assert!(queue.try_take(1));
+        let mut first = Wait::permits(&queue, 1).queued();
+        let mut second = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        queue.give(1);
+        assert_eq!((first.wakes(), second.wakes()), (1, 1));
+        assert!(queue.try_take(1), "one may pass the second");
+        assert!(first.poll().is_pending());
+        // From here on nobody passes the first.
+        let newcomer = spawn({
+            let queue = queue.clone();
+            move || queue.try_take(1)
+        });
+        queue.give(1);
+        assert!(!newcomer.join().unwrap());
+        assert_eq!(first.wakes(), 2);
+        first.runs(1);
+        queue.give(1);
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn newcomers_pass_no_more_than_the_limit() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let newcomers = [(); 2].map(|()| {
+            let queue = queue.clone();
+            // One that takes and keeps, so that nobody is passed over.
+            spawn(move || queue.try_take(1))
+        });
+        queue.give(2);
+        let passed: usize = newcomers
+            .into_iter()
+            .map(|it| it.join().unwrap() as usize)
+            .sum();
+        assert!(passed <= 1, "{passed} passed");
+        wait.runs(0);
+        queue.give(1 + passed);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn more_permits_than_the_called_one_needs_go_to_the_next() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        let other = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        queue.give(1);
+        other.join().unwrap();
+        assert_eq!((first.wakes(), second.wakes()), (1, 1));
+        // The second does not depend on the first's coming.
+        second.runs(0);
+        first.runs(0);
+        queue.give(2);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn large_need_is_called_for_and_met() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut large = Wait::permits(&queue, 2).queued();
+        let mut small = Wait::permits(&queue, 1).queued();
+        let other = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                if queue.try_take(1) {
+                    queue.give(1);
+                }
+            }
+        });
+        queue.give(1);
+        let seen = large.wakes();
+        let had = large.poll().is_ready();
+        other.join().unwrap();
+        if !had {
+            large.runs(seen);
+        }
+        queue.give(2);
+        small.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn called_waiter_is_turned_away_by_the_bar() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let closer = spawn({
+            let queue = queue.clone();
+            move || {
+                if queue.bar() {
+                    queue.serve_if_free();
+                }
+            }
+        });
+        queue.give(1);
+        let seen = wait.wakes();
+        let over = match wait.poll() {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        };
+        closer.join().unwrap();
+        let outcome = over.unwrap_or_else(|| wait.runs(seen));
+        let got = outcome == Some(Outcome::Granted);
+        assert_eq!(queue.permits(), !got as isize);
+        assert_eq!(queue.len(), 0);
+    });
+}
+
+#[test]
+fn one_that_looks_in_line_may_pass_and_is_not_granted_twice() {
+    explore(3, || {
+        let (queue, data) = (bounded(0, 2), Data::new());
+        let mut first = Wait::permits(&queue, 1).queued();
+        let mut second = Wait::permits(&queue, 1).queued();
+        let other = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let seen = second.wakes();
+        let had = second.poll().is_ready();
+        other.join().unwrap();
+        if had {
+            data.add(1);
+            queue.give(1);
+        }
+        run_all([&mut first, &mut second], [0, seen], || {
+            data.add(1);
+            queue.give(1);
+        });
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn lock_with_overtaking_is_had_by_one_of_two_at_a_time() {
+    explore(3, || {
+        let mutex = Arc::new(crate::Mutex::with_fairness(0, crate::Fairness::Bounded(1)));
+        let add = |mutex: Arc<crate::Mutex<usize>>| {
+            move || {
+                for _ in 0..2 {
+                    *block_on(mutex.lock()) += 1;
+                }
+            }
+        };
+        let other = spawn(add(mutex.clone()));
+        add(mutex.clone())();
+        other.join().unwrap();
+        assert_eq!(*mutex.try_lock().unwrap(), 4);
+    });
+}
+
+#[test]
+fn lock_with_overtaking_is_had_by_one_of_three_at_a_time() {
+    explore(2, || {
+        let mutex = Arc::new(crate::Mutex::with_fairness(0, crate::Fairness::Bounded(1)));
+        let add = |mutex: Arc<crate::Mutex<usize>>| move || *block_on(mutex.lock()) += 1;
+        let others = [(); 2].map(|()| spawn(add(mutex.clone())));
+        add(mutex.clone())();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(*mutex.try_lock().unwrap(), 3);
+    });
+}
