@@ -234,6 +234,9 @@ impl Wait {
     }
 
     /// Polls as an executor would, only when woken, until it is let go.
+    ///
+    /// `seen` is how many wakes have led to earlier polls. The counts bring nothing along, so a wake
+    /// that another thread may have made just before a poll has not.
     #[track_caller]
     fn runs(&mut self, mut seen: usize) -> Option<Outcome> {
         if !self.is_waiting() {
