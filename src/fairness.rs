@@ -11,18 +11,18 @@ use crate::waiter_queue::MAX_LIMIT;
 ///
 /// | | `Fifo` | `Bounded(n)` |
 /// |---|---|---|
-/// | A release, with waiters | hands over to the first in line | wakes the first in line, to take what is free |
+/// | A release, with waiters | hands over to the first in line | wakes the first in line, to take what is free; hands what is beyond its need to those behind it |
 /// | A newcomer | goes to the end of the line | may take what is free, past the line, up to `n` times in a row |
-/// | After `n` of them | | goes to the end of the line, until the first in line has been served by hand-over |
-/// | A waiter whose turn it is, and that nobody polls | keeps what was handed to it from everybody | is passed over |
+/// | After `n` of them | | goes to the end of the line, and the first in line is handed what is released next |
+/// | A waiter that was woken, and that nobody polls | keeps what was handed to it from everybody | is passed over |
 ///
 /// # The bound
 ///
-/// While one waiter is the first in line, at most `n` others take what it waits for. What does not
-/// count is the time from when the waiter has been woken until it is polled: it may be that its
+/// While one waiter is the first in line, at most `n` newcomers take what it waits for. What does
+/// not count is the time from when the waiter has been woken until it is polled: it may be that its
 /// thread sleeps, and it may be that it is never polled again, and others cannot know. If more
-/// than `n` have passed by the time it is polled, and nothing is left, it is the first in line once
-/// more, nobody passes it, and the next release hands over to it.
+/// than `n` have passed by the time it is polled, and nothing is left, it is ahead of all who have
+/// not been through the same, no newcomer passes it, and it is handed what is released next.
 ///
 /// So every waiter that is polled when it has been woken gets what it waits for, after a bounded
 /// number of others. Those in line are served in the order in which they came, except that one that
@@ -32,10 +32,14 @@ use crate::waiter_queue::MAX_LIMIT;
 ///
 /// A future that is kept but not polled, such as one that lost a `select!` by reference, can be the
 /// first in line. With `Fifo` it is handed a permit that it never uses, and if there are no others
-/// everybody waits until the future is dropped. With `Bounded` it is only woken. Others take the
-/// permit, and once `n` of them have the next in line is woken. The future itself may have been
-/// polled in vain before it was abandoned, and have been passed `n` times by then: only in that
-/// case it is handed a permit, like under `Fifo`. Drop futures that you do not go on polling.
+/// everybody waits until the future is dropped.
+///
+/// With `Bounded` it is only woken, and the permit stays free: for newcomers, and for everyone in line
+/// that is polled meanwhile, such as another wait of the same task, which has the same waker. Once
+/// `n` have taken it, the next release or arrival finds that the first in line does not come, and
+/// wakes the second. An abandoned future is handed a permit only if `n` newcomers have passed it
+/// while it was waiting, or if several permits are free at once and it is not the first in line.
+/// Drop futures that you do not go on polling.
 ///
 /// # Examples
 ///
@@ -54,14 +58,14 @@ pub enum Fairness {
     /// Strictly first come, first served. The same as `Bounded(0)`.
     Fifo,
     /// At most so many others, from 0 to 255, pass the first in line. On 32-bit targets numbers
-    /// above 31 count as 31.
+    /// above 30 count as 30.
     Bounded(u8),
 }
 
 impl Fairness {
-    /// What primitives have that were made without naming any: `Bounded(64)`, or `Bounded(31)` on
+    /// What primitives have that were made without naming any: `Bounded(64)`, or `Bounded(30)` on
     /// 32-bit targets.
-    pub const DEFAULT: Self = Self::of_limit(if MAX_LIMIT < 64 { MAX_LIMIT } else { 64 });
+    pub const DEFAULT: Self = Self::of_limit(Self::Bounded(64).limit());
 
     /// How many may pass.
     pub(crate) const fn limit(self) -> u8 {

@@ -9,7 +9,7 @@ use std::{
     ptr::{NonNull, null_mut},
 };
 
-use super::waiter::{Letter, Queued, Ticket, Waiter};
+use super::waiter::{Letter, Place, Queued, Ticket, Waiter};
 
 /// A doubly linked ring of waiters, `head` being the one that has waited longest.
 pub(super) struct Line {
@@ -58,10 +58,45 @@ impl Line {
         }
     }
 
-    pub(super) fn push_front(&mut self, waiter: Queued) {
-        self.push_back(waiter);
-        let (last, _) = links(self.head);
-        self.head = last;
+    /// Puts a waiter in that has been in line before: ahead of all who have not.
+    ///
+    /// Costs a step for each of those who have.
+    pub(super) fn put_back(&mut self, waiter: Queued) {
+        let mut before = self.head;
+        while !before.is_null() && place(before) == Place::Returned {
+            let (_, next) = links(before);
+            before = if next == self.head { null_mut() } else { next };
+        }
+        let node = waiter.into_ptr().as_ptr();
+        // Appended, which in a ring is also in front of the head.
+        // SAFETY: as it came.
+        self.push_back(unsafe { Queued::from_ptr(NonNull::new_unchecked(node)) });
+        if !before.is_null() && before == self.head {
+            self.head = node;
+        } else if !before.is_null() {
+            let (last, head) = links(node);
+            set_next(last, head);
+            set_prev(head, last);
+            let (prev, _) = links(before);
+            set(node, prev, before);
+            set_next(prev, node);
+            set_prev(before, node);
+        }
+        set_place(node, Place::Returned);
+    }
+
+    /// What has been done for the head, if there is one.
+    pub(super) fn head_place(&self) -> Place {
+        if self.head.is_null() {
+            Place::Out
+        } else {
+            place(self.head)
+        }
+    }
+
+    /// Whether the head is the waiter that `ticket` is the other side of.
+    pub(super) fn is_head(&self, ticket: &Ticket) -> bool {
+        self.head == ticket.as_ptr().as_ptr()
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Queued> {
@@ -80,11 +115,9 @@ impl Line {
 
     /// Takes out the waiter that `ticket` is the other side of, if it is still in line.
     pub(super) fn remove(&mut self, ticket: &Ticket) -> Option<Queued> {
+        // The ticket keeps the node alive.
         let node = ticket.as_ptr();
-        // SAFETY: `ticket` keeps the node alive.
-        let in_line = unsafe { &node.as_ref().in_line };
-        // SAFETY: it belongs to the turn's holder.
-        if !in_line.with(|in_line| unsafe { *in_line }) {
+        if place(node.as_ptr()) == Place::Out {
             return None;
         }
         self.unlink(node);
@@ -114,8 +147,7 @@ impl Line {
                 self.head = next;
             }
         }
-        // SAFETY: the node is in this line, hence alive, and the line is the caller's alone.
-        unsafe { (*node).in_line.with_mut(|in_line| *in_line = false) };
+        set_place(node, Place::Out);
     }
 }
 
@@ -133,8 +165,18 @@ fn set(node: *mut Waiter, prev: *mut Waiter, next: *mut Waiter) {
             (*links).prev = prev;
             (*links).next = next;
         });
-        (*node).in_line.with_mut(|in_line| *in_line = true);
     }
+    set_place(node, Place::InLine);
+}
+
+fn place(node: *mut Waiter) -> Place {
+    // SAFETY: as in `links`; the place belongs to the turn's holder.
+    unsafe { (*node).place.with(|place| *place) }
+}
+
+fn set_place(node: *mut Waiter, place: Place) {
+    // SAFETY: as in `place`.
+    unsafe { (*node).place.with_mut(|it| *it = place) }
 }
 
 fn set_next(node: *mut Waiter, next: *mut Waiter) {

@@ -11,7 +11,7 @@ use std::{
 use compio_driver::DriverType;
 use compio_runtime::Runtime;
 
-use super::{doorbell::Bell, listener};
+use super::listener;
 
 /// How a runtime is woken by other threads' grants while it sleeps.
 ///
@@ -21,12 +21,12 @@ use super::{doorbell::Bell, listener};
 ///
 /// - by [`select`](WakeTier::select), if the program has called that on the runtime;
 /// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
-/// - else, and for `auto`, `Futex` if the runtime and the system have it, or `Generic`.
+/// - else, and for `auto`, it is `Generic`, unless the runtime and the system have `Futex`: then it
+///   is chosen for each sleep anew, and is `Futex` for a runtime whose thread has blocked since it
+///   was rung last, and for the first sleep, and `Generic` for one that has not.
 ///
-/// `Futex` comes first because its ring never has to wait for the runtime (see [Limits](#limits)),
-/// not because it is faster: where few waiters are woken at a time, `Generic` saves a system call on a
-/// runtime that is still awake, and takes about half the time for 1 to 16 waiters in
-/// `cargo bench --bench ratios` (to compare, set `COMPIO_SYNC_TIER`).
+/// On a runtime that sleeps the two take about the same time; on one that is busy with other
+/// tasks `Generic` saves a system call, and the interruption that comes with it.
 ///
 /// # Limits
 ///
@@ -95,12 +95,15 @@ impl WakeTier {
 
     /// The tier that the current runtime is rung by, or `None` outside a runtime.
     ///
+    /// Where it is chosen for each sleep anew, this is the tier of the last one.
+    ///
     /// # Panics
     ///
     /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
     pub fn current() -> Option<Self> {
-        Runtime::try_with_current(|runtime| {
-            listener::bell_of(runtime).map_or_else(|| Self::choose(runtime), Bell::tier)
+        Runtime::try_with_current(|runtime| match listener::bell_of(runtime) {
+            Some(bell) => bell.tier().unwrap_or_else(|| bell.armed()),
+            None => Self::choose(runtime).unwrap_or(Self::Futex),
         })
         .ok()
     }
@@ -117,7 +120,7 @@ impl WakeTier {
     pub fn select(self) -> Result<(), TierError> {
         self.check()?;
         let bell = listener::current_bell().ok_or(TierError::NoRuntime)?;
-        bell.set_tier(self);
+        bell.set_tier(Some(self));
         Ok(())
     }
 
@@ -145,28 +148,24 @@ impl WakeTier {
         }
     }
 
-    /// The tier for a new runtime.
-    pub(super) fn choose(runtime: &Runtime) -> Self {
+    /// The tier for a new runtime; `None` if there are several to choose from for each sleep.
+    pub(super) fn choose(runtime: &Runtime) -> Option<Self> {
         match requested() {
             Ok(Some(tier)) => match tier.check_on(runtime) {
-                Ok(()) => *tier,
+                Ok(()) => Some(*tier),
                 Err(error) => panic!(
                     "{VARIABLE}={tier} asks for what this runtime cannot have: {error}. Unset the \
                      variable, or set it to auto"
                 ),
             },
-            Ok(None) => Self::best(runtime),
+            // Not `Iocp`, which a runtime without rest does not hear: see there.
+            Ok(None) => match Self::Futex.check_on(runtime) {
+                Ok(()) => None,
+                Err(_) => Some(Self::Generic),
+            },
             Err(value) => {
                 panic!("{VARIABLE}={value} is none of {VALUES}")
             }
-        }
-    }
-
-    fn best(runtime: &Runtime) -> Self {
-        // Not `Iocp`, which a runtime without rest does not hear: see there.
-        match Self::Futex.check_on(runtime) {
-            Ok(()) => Self::Futex,
-            Err(_) => Self::Generic,
         }
     }
 

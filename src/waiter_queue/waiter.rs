@@ -98,6 +98,17 @@ pub(super) struct Task {
     pub(super) home: Option<&'static Bell>,
 }
 
+/// Where a node is, and what the line has done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In no line.
+    Out,
+    /// In line.
+    InLine,
+    /// In line for the second time, having been passed over in the first.
+    Returned,
+}
+
 /// A node's place in a list. In the inbox and in a chain only `next` is used.
 pub(super) struct Links {
     pub(super) next: *mut Waiter,
@@ -112,9 +123,8 @@ pub(super) struct Waiter {
     task: UnsafeCell<MaybeUninit<Task>>,
     /// Belongs to the queue side once the node is enqueued.
     pub(super) links: UnsafeCell<Links>,
-    /// Whether the node is in the line. Belongs to the holder of the turn, even while the links
-    /// belong to somebody's chain.
-    pub(super) in_line: UnsafeCell<bool>,
+    /// Belongs to the holder of the turn, even while the links belong to somebody's chain.
+    pub(super) place: UnsafeCell<Place>,
     /// The inbox's link for the message that the waiter leaves, which may be there while the
     /// message that it arrived still is. Written by the future, then read by the turn's holder.
     pub(super) leave_next: UnsafeCell<*mut Waiter>,
@@ -134,7 +144,7 @@ impl Waiter {
                 next: std::ptr::null_mut(),
                 prev: std::ptr::null_mut(),
             }),
-            in_line: UnsafeCell::new(false),
+            place: UnsafeCell::new(Place::Out),
             leave_next: UnsafeCell::new(std::ptr::null_mut()),
             letter_next: UnsafeCell::new(std::ptr::null_mut()),
         }
@@ -414,23 +424,21 @@ impl Queued {
         }
     }
 
-    /// Passes a waiter over that is called and out of line. Returns one that has come by now.
-    pub(super) fn pass_over(self) -> Option<Self> {
+    /// Passes a waiter over that is called. Fails if it has come by now.
+    pub(super) fn pass_over(&self) -> bool {
         let state = &self.node().state;
         // ORDERING: Relaxed. The compare-exchange decides.
         let mut now = state.load(Relaxed);
-        while now & CANCELLED == 0 {
+        loop {
             if now & CALLED == 0 {
-                return Some(self);
+                return false;
             }
             // ORDERING: Release pairs with the future's acquire, in `look`.
             match state.compare_exchange_weak(now, now | ABSENT, Release, Relaxed) {
-                Ok(_) => break,
+                Ok(_) => return true,
                 Err(other) => now = other,
             }
         }
-        self.finish();
-        None
     }
 
     /// Ends the queue's side.

@@ -247,14 +247,16 @@ fn node_is_passed_over_or_has_come() {
         let (old, new) = (Probe::new(), Probe::new());
         let (mut ticket, queued) = ticket(&old);
         end(queued.call().unwrap());
-        let passer = spawn(move || match queued.pass_over() {
-            None => true,
-            Some(queued) => {
+        let passer = spawn(move || {
+            let passed = queued.pass_over();
+            if passed {
+                queued.finish();
+            } else {
                 let (waited, letter) = queued.grant(Outcome::Granted);
                 assert!(waited);
                 end(letter);
-                false
             }
+            passed
         });
         let waker = new.waker();
         let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
@@ -275,7 +277,10 @@ fn node_is_passed_over_or_cancelled_and_freed_once() {
         let (mut ticket, queued) = ticket(&probe);
         let letter = queued.call().unwrap();
         let sender = spawn(move || end(letter));
-        let passer = spawn(move || assert!(queued.pass_over().is_none()));
+        let passer = spawn(move || {
+            assert!(queued.pass_over());
+            queued.finish();
+        });
         assert!(ticket.cancel().unwrap().is_none());
         ticket.finish();
         sender.join().unwrap();
