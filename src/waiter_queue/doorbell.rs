@@ -40,14 +40,11 @@ const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
 const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
 
-/// Instead of a tier: the listener finds out what is best.
-const AUTO: u32 = u32::MAX;
-
 pub(crate) struct Bell {
     letters: AtomicPtr<Waiter>,
     /// The thread on which the listener runs, as [`here`] tells it.
     thread: AtomicUsize,
-    /// The tier the listener is to sleep by, or [`AUTO`].
+    /// The tier the listener is to sleep by.
     tier: AtomicU32,
     /// The tier the listener sleeps by. Written by it before it arms.
     armed: AtomicU32,
@@ -86,26 +83,16 @@ impl Bell {
         self.thread.load(Relaxed) == here
     }
 
-    /// The tier the listener is to sleep by; `None` leaves it to the listener.
-    pub(super) fn tier(&self) -> Option<WakeTier> {
+    /// The tier the listener is to sleep by.
+    pub(super) fn tier(&self) -> WakeTier {
         // ORDERING: Relaxed. Set and read on the listener's thread.
-        match self.tier.load(Relaxed) {
-            AUTO => None,
-            index => Some(WakeTier::from_index(index)),
-        }
-    }
-
-    /// The tier that the listener sleeps by, or slept by last.
-    pub(super) fn armed(&self) -> WakeTier {
-        // ORDERING: Relaxed. Set and read on the listener's thread.
-        WakeTier::from_index(self.armed.load(Relaxed))
+        WakeTier::from_index(self.tier.load(Relaxed))
     }
 
     /// Has the listener sleep by `tier` from its next sleep on.
-    pub(super) fn set_tier(&self, tier: Option<WakeTier>) {
+    pub(super) fn set_tier(&self, tier: WakeTier) {
         // ORDERING: see `tier`.
-        self.tier
-            .store(tier.map_or(AUTO, |tier| tier as u32), Relaxed);
+        self.tier.store(tier as u32, Relaxed);
     }
 
     pub(super) fn stats(&self, tier: WakeTier) -> &TierStats {
@@ -161,11 +148,10 @@ impl Bell {
     // ---- the listener ----
 
     /// Opens the bell for a listener on this thread.
-    pub(super) fn open(&self, tier: Option<WakeTier>) {
+    pub(super) fn open(&self, tier: WakeTier) {
         self.set_tier(tier);
         // ORDERING: Relaxed; for the books until the listener arms.
-        self.armed
-            .store(tier.unwrap_or(WakeTier::Futex) as u32, Relaxed);
+        self.armed.store(tier as u32, Relaxed);
         self.stats.iter().for_each(TierStats::reset);
         // ORDERING: Relaxed; see `is_at`.
         self.thread.store(here(), Relaxed);

@@ -124,47 +124,8 @@ impl Sleep {
             // The word had changed before the kernel looked; or something ended the wait early.
             Err(Some(libc::EAGAIN | libc::EINTR | libc::ECANCELED)) => {}
             // The ring will not have it, and would not another time: no memory, no such operation.
-            Err(_) => bell.set_tier(Some(WakeTier::Generic)),
+            Err(_) => bell.set_tier(WakeTier::Generic),
         }
-    }
-}
-
-/// Which of this tier and the generic one a runtime's next sleep is to be ended by.
-///
-/// A ring of either takes about as long if the runtime sleeps. If it is awake and busy with other
-/// tasks, compio's waker finds that out without a system call; the futex does not, and the
-/// kernel then interrupts the runtime's thread to complete the wait. So the futex is for runtimes
-/// that sleep: which is told from whether the thread has blocked between the last two rings.
-#[derive(Default)]
-pub(super) struct Habit {
-    /// How often the thread had blocked when the bell was answered last.
-    blocked: Option<libc::c_long>,
-    is_awake: bool,
-}
-
-impl Habit {
-    /// The tier for the next sleep. `was_rung` says whether the bell has rung since the last.
-    pub(super) fn next(&mut self, was_rung: bool) -> WakeTier {
-        if was_rung || self.blocked.is_none() {
-            let blocked = Some(voluntary_switches());
-            self.is_awake = blocked == self.blocked;
-            self.blocked = blocked;
-        }
-        if self.is_awake {
-            WakeTier::Generic
-        } else {
-            WakeTier::Futex
-        }
-    }
-}
-
-/// How often the calling thread has given up its processor to wait for something.
-fn voluntary_switches() -> libc::c_long {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: `usage` has room for what the call writes; zeroes are valid if it should fail.
-    unsafe {
-        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
-        usage.assume_init().ru_nvcsw
     }
 }
 

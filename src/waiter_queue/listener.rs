@@ -111,11 +111,8 @@ fn listen(runtime: &Runtime) -> Option<&'static Bell> {
         place,
         handle,
         letters: Chain::new(),
-        was_rung: false,
         #[cfg(all(target_os = "linux", feature = "linux-futex"))]
         futex: Default::default(),
-        #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-        habit: Default::default(),
         #[cfg(all(windows, feature = "windows-iocp"))]
         iocp: Default::default(),
         _driver: runtime.submit(Asyncify::new(nothing as Nothing)),
@@ -184,12 +181,8 @@ struct Listener {
     handle: RawFd,
     /// Taken out of the bell; still to be woken.
     letters: Chain<Letter>,
-    /// Whether there have been letters since the listener has gone to sleep.
-    was_rung: bool,
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     futex: super::linux::Sleep,
-    #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-    habit: super::linux::Habit,
     #[cfg(all(windows, feature = "windows-iocp"))]
     iocp: super::windows::Sleep,
     /// An operation that is never begun. It keeps the driver, and with it the handle that the bell
@@ -200,9 +193,7 @@ struct Listener {
 impl Listener {
     fn fall_asleep(&mut self, cx: &mut Context<'_>) -> bool {
         let bell = &self.place.bell;
-        let was_rung = mem::take(&mut self.was_rung);
-        let tier = bell.tier().unwrap_or_else(|| self.auto(was_rung));
-        let asleep = match tier {
+        let asleep = match bell.tier() {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             WakeTier::Futex => inside(self.handle, |it| self.futex.sleep(it, bell, cx)),
             #[cfg(all(windows, feature = "windows-iocp"))]
@@ -210,17 +201,6 @@ impl Listener {
             _ => None,
         };
         asleep.unwrap_or_else(|| generic::sleep(bell, cx))
-    }
-
-    /// The tier for the next sleep, where it was left to the listener.
-    fn auto(&mut self, was_rung: bool) -> WakeTier {
-        cfg_select! {
-            all(target_os = "linux", feature = "linux-futex") => self.habit.next(was_rung),
-            _ => {
-                let _ = was_rung;
-                WakeTier::Generic
-            }
-        }
     }
 }
 
@@ -246,7 +226,6 @@ impl Future for Listener {
         loop {
             if self.letters.is_empty() {
                 self.letters = self.place.bell.take();
-                self.was_rung |= !self.letters.is_empty();
             }
             while let Some(waiter) = self.letters.pop_front() {
                 if woken == BITE {

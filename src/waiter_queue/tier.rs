@@ -11,7 +11,7 @@ use std::{
 use compio_driver::DriverType;
 use compio_runtime::Runtime;
 
-use super::listener;
+use super::{doorbell::Bell, listener};
 
 /// How a runtime is woken by other threads' grants while it sleeps.
 ///
@@ -21,20 +21,27 @@ use super::listener;
 ///
 /// - by [`select`](WakeTier::select), if the program has called that on the runtime;
 /// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
-/// - else, and for `auto`, it is `Generic`, unless the runtime and the system have `Futex`: then it
-///   is chosen for each sleep anew, and is `Futex` for a runtime whose thread has blocked since it
-///   was rung last, and for the first sleep, and `Generic` for one that has not.
+/// - else, and for `auto`, it is `Generic`.
 ///
-/// On a runtime that sleeps the two take about the same time; on one that is busy with other
-/// tasks `Generic` saves a system call, and the interruption that comes with it.
+/// `Generic` is the default because it is never slower by more than a tenth and often much faster,
+/// as `docs/performance.md` shows: compio's waker tells a runtime that sleeps, which takes a system
+/// call, from one that is awake and busy with other tasks, which does not. A futex wake is a system
+/// call in both cases, and has the kernel interrupt a thread that is awake. (It does not where the
+/// ring was set up with compio's `ProactorBuilder::coop_taskrun`.) What speaks for `Futex` is that
+/// its ring never has to wait for the runtime: see [Limits](#limits).
 ///
 /// # Limits
 ///
 /// A wait counts as its runtime's if a compio task polls it, directly or through compio's own
 /// combinators, while that runtime is current. The wakers of anything else, of the main future of
 /// `block_on`, of other executors and of collections such as `FuturesUnordered`, are called directly
-/// by the granting thread. Where such a waker ends up waking a compio 0.19 task, it may have to wait
-/// for that task's runtime: its queue for other threads' wakes has a fixed size.
+/// by the granting thread.
+///
+/// A compio 0.19 runtime has room for 64 wakes by other threads between two rounds of its tasks, and
+/// a waker that finds no room yields until there is some. A ring by `Generic` takes one place, for
+/// any number of waiters; a wake by a waker that is not the runtime's own takes one, too. So where
+/// other things than this crate's waits fill that queue, a release can come to wait for the runtime
+/// that it rings. With `Futex` it never does.
 ///
 /// # Panics
 ///
@@ -95,15 +102,12 @@ impl WakeTier {
 
     /// The tier that the current runtime is rung by, or `None` outside a runtime.
     ///
-    /// Where it is chosen for each sleep anew, this is the tier of the last one.
-    ///
     /// # Panics
     ///
     /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
     pub fn current() -> Option<Self> {
-        Runtime::try_with_current(|runtime| match listener::bell_of(runtime) {
-            Some(bell) => bell.tier().unwrap_or_else(|| bell.armed()),
-            None => Self::choose(runtime).unwrap_or(Self::Futex),
+        Runtime::try_with_current(|runtime| {
+            listener::bell_of(runtime).map_or_else(|| Self::choose(runtime), Bell::tier)
         })
         .ok()
     }
@@ -120,7 +124,7 @@ impl WakeTier {
     pub fn select(self) -> Result<(), TierError> {
         self.check()?;
         let bell = listener::current_bell().ok_or(TierError::NoRuntime)?;
-        bell.set_tier(Some(self));
+        bell.set_tier(self);
         Ok(())
     }
 
@@ -148,21 +152,17 @@ impl WakeTier {
         }
     }
 
-    /// The tier for a new runtime; `None` if there are several to choose from for each sleep.
-    pub(super) fn choose(runtime: &Runtime) -> Option<Self> {
+    /// The tier for a new runtime.
+    pub(super) fn choose(runtime: &Runtime) -> Self {
         match requested() {
             Ok(Some(tier)) => match tier.check_on(runtime) {
-                Ok(()) => Some(*tier),
+                Ok(()) => *tier,
                 Err(error) => panic!(
                     "{VARIABLE}={tier} asks for what this runtime cannot have: {error}. Unset the \
                      variable, or set it to auto"
                 ),
             },
-            // Not `Iocp`, which a runtime without rest does not hear: see there.
-            Ok(None) => match Self::Futex.check_on(runtime) {
-                Ok(()) => None,
-                Err(_) => Some(Self::Generic),
-            },
+            Ok(None) => Self::Generic,
             Err(value) => {
                 panic!("{VARIABLE}={value} is none of {VALUES}")
             }

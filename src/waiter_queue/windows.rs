@@ -219,7 +219,7 @@ impl Sleep {
             Some(line) => line.clone(),
             None => {
                 let Ok(line) = Line::new(runtime.as_raw_fd()) else {
-                    bell.set_tier(Some(WakeTier::Generic));
+                    bell.set_tier(WakeTier::Generic);
                     return generic::sleep(bell, cx);
                 };
                 self.line.insert(Arc::new(line)).clone()

@@ -91,7 +91,7 @@ fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
     explore(4, || {
         with_bell(|bell| {
             let probe = Probe::new();
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             let deliverer = spawn({
                 let probe = probe.clone();
                 move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
@@ -109,7 +109,7 @@ fn bell_is_rung_once_a_sleep_by_two() {
     explore(2, || {
         with_bell(|bell| {
             let probe = Probe::new();
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             let deliver =
                 |probe: Probe| move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok());
             let deliverers = [(); 2].map(|()| spawn(deliver(probe.clone())));
@@ -128,7 +128,7 @@ fn bell_is_rung_by_the_tier_it_was_armed_with() {
     explore(4, || {
         with_bell(|bell| {
             let probe = Probe::new();
-            bell.open(Some(WakeTier::Futex));
+            bell.open(WakeTier::Futex);
             assert!(bell.arm(WakeTier::Futex));
             assert_eq!(wake_all(bell.take()), 0);
             let deliverer = spawn({
@@ -148,7 +148,7 @@ fn bell_that_closes_loses_no_letter() {
     explore(4, || {
         with_bell(|bell| {
             let (probe, data) = (Probe::new(), Data::new());
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             let sleeper = Probe::new();
             assert!(generic::sleep(bell, &Context::from_waker(&sleeper.waker())));
             let deliverer = spawn({
@@ -176,7 +176,7 @@ fn bell_that_closes_under_two_loses_no_letter() {
     explore(3, || {
         with_bell(|bell| {
             let probe = Probe::new();
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             // As the turn's holders do it: through a batch.
             let deliver = |probe: Probe| {
                 move || {
@@ -201,7 +201,7 @@ fn bell_gives_letters_out_in_the_order_they_came() {
     explore(4, || {
         with_bell(|bell| {
             let probes = [(); 3].map(|()| Probe::new());
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             let deliverer = spawn({
                 let probes = probes.clone();
                 move || {
@@ -234,7 +234,7 @@ fn bell_of_a_batch_is_its_waiters_home() {
     explore(2, || {
         with_bell(|bell| {
             let (local, remote) = (Probe::new(), Probe::new());
-            bell.open(Some(WakeTier::Generic));
+            bell.open(WakeTier::Generic);
             let home = here();
             assert!(bell.is_at(home));
             let granter = spawn({

@@ -59,7 +59,7 @@ fn called_waiter_that_looks_meanwhile_gets_the_permit() {
 
 #[test]
 fn called_waiter_with_a_new_waker_is_woken_by_it() {
-    explore(3, || {
+    explore(2, || {
         let queue = bounded(0, 1);
         let old = Wait::permits(&queue, 1).queued();
         let first = old.probe.clone();
@@ -251,7 +251,7 @@ fn more_permits_than_the_called_one_needs_go_to_the_next() {
 
 #[test]
 fn large_need_is_called_for_and_met() {
-    explore(3, || {
+    explore(2, || {
         let queue = bounded(0, 1);
         let mut large = Wait::permits(&queue, 2).queued();
         let mut small = Wait::permits(&queue, 1).queued();
@@ -329,7 +329,7 @@ fn one_that_looks_in_line_may_pass_and_is_not_granted_twice() {
 
 #[test]
 fn lock_with_overtaking_is_had_by_one_of_two_at_a_time() {
-    explore(3, || {
+    explore(2, || {
         let mutex = Arc::new(crate::Mutex::with_fairness(0, crate::Fairness::Bounded(1)));
         let add = |mutex: Arc<crate::Mutex<usize>>| {
             move || {
