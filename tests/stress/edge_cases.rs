@@ -15,7 +15,9 @@ use std::{
     thread,
 };
 
-use compio_sync::{Event, Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, WaiterQueue};
+use compio_sync::{
+    Event, Fairness, Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, WaiterQueue,
+};
 
 use crate::{
     Random, isolated, iterations, on_threads, pass, pass_until, poll_once, run, runtime, until,
@@ -28,7 +30,7 @@ use crate::{
 fn a_hundred_thousand_waiters_are_served_in_order() {
     watched("a_hundred_thousand_waiters_are_served_in_order", || {
         const WAITERS: usize = 100_000;
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let mut waits: Vec<_> = (0..WAITERS)
             .map(|_| Box::pin(semaphore.clone().acquire_owned()))
             .collect();
@@ -62,7 +64,7 @@ fn a_hundred_thousand_waiters_are_served_in_order() {
 fn a_hundred_thousand_tasks_wait_on_one_semaphore() {
     watched("a_hundred_thousand_tasks_wait_on_one_semaphore", || {
         const WAITERS: usize = 100_000;
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let releaser = thread::spawn({
             let semaphore = semaphore.clone();
             move || {
@@ -159,7 +161,7 @@ fn the_greatest_number_of_permits_is_a_number_like_any_other() {
         "the_greatest_number_of_permits_is_a_number_like_any_other",
         || {
             const MAX: usize = Semaphore::MAX_PERMITS;
-            let semaphore = Arc::new(Semaphore::new(MAX));
+            let semaphore = Arc::new(Semaphore::with_fairness(MAX, Fairness::Fifo));
             let overflow = || catch_unwind(AssertUnwindSafe(|| semaphore.add_permits(1))).is_err();
             on_threads(4, |thread| {
                 let mut random = Random::new(thread);
