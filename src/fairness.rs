@@ -33,9 +33,12 @@ use crate::waiter_queue::MAX_LIMIT;
 /// A future that is kept but not polled, such as one that lost a `select!` by reference, can be the
 /// first in line. With `Fifo` it is handed a permit that it never uses, and if there are no others
 /// everybody waits until the future is dropped. With `Bounded` it is only woken. Others take the
-/// permit, and once `n` of them have the next in line is woken. The future itself may have been
-/// polled in vain before it was abandoned, and have been passed `n` times by then: only in that
-/// case it is handed a permit, like under `Fifo`. Drop futures that you do not go on polling.
+/// permit, and once `n` of them have the next in line is woken.
+///
+/// In two cases it is handed a permit all the same, and keeps it like under `Fifo`: if as many have
+/// passed as may when its turn comes to be woken, as when it was polled in vain before it was
+/// abandoned; and if the first in line has been woken and more permits are free than that one needs,
+/// which a mutex never has. Drop futures that you do not go on polling.
 ///
 /// # Examples
 ///
