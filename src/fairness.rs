@@ -64,7 +64,7 @@ pub enum Fairness {
 impl Fairness {
     /// What primitives have that were made without naming any: `Bounded(64)`, or `Bounded(31)` on
     /// 32-bit targets.
-    pub const DEFAULT: Self = Self::of_limit(if MAX_LIMIT < 64 { MAX_LIMIT } else { 64 });
+    pub const DEFAULT: Self = Self::of_limit(Self::Bounded(64).limit());
 
     /// How many may pass.
     pub(crate) const fn limit(self) -> u8 {
