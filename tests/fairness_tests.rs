@@ -116,6 +116,7 @@ for_both![
     newcomers_pass_the_head_n_times_and_then_it_is_handed_over,
     newcomers_never_pass_under_fifo,
     count_starts_anew_for_the_next_head,
+    count_starts_anew_when_a_called_head_takes_what_is_there,
     woken_and_unpolled_future_stalls_nobody,
     woken_and_unpolled_futures_are_passed_over_one_after_the_other,
     granted_and_unpolled_future_under_fifo_stalls_everybody_until_it_is_dropped,
@@ -201,6 +202,25 @@ fn count_starts_anew_for_the_next_head<L: Lock>() {
                 .map(|it| [0, n + 1][usize::from(it <= head)])
                 .collect();
             assert_eq!(wakes, expected);
+        }
+    }
+}
+
+fn count_starts_anew_when_a_called_head_takes_what_is_there<L: Lock>() {
+    for n in bounds() {
+        let (lock, mut held) = L::held(bounded(n));
+        let mut line = [lock.wait(), lock.wait()];
+        for passes in [n - 1, n] {
+            let [head, _] = &mut line;
+            for nth in 0..passes {
+                drop(held);
+                held = lock.pass(nth);
+                head.waits();
+            }
+            drop(held);
+            assert_eq!(head.wakes(), passes + 1);
+            held = head.ready();
+            line.reverse();
         }
     }
 }
