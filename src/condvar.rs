@@ -12,7 +12,7 @@ use crate::{
 ///
 /// | | |
 /// |---|---|
-/// | Fairness | Waiters are notified first come, first served, and then lock the mutex in turn. |
+/// | Fairness | Waiters are notified first come, first served, and then lock the mutex by its [`Fairness`](crate::Fairness). |
 /// | Memory ordering | The mutex's: what was done under a guard happened before the next lock. |
 /// | Cost | A notification that finds nobody waiting: one atomic read-modify-write. A wait: five or six and those of the mutex, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has unlocked the mutex and does not lock it again. A notification that it had received passes on to the next waiter. |

@@ -8,13 +8,16 @@
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
 //! | [`WaiterQueue`] | build another primitive |
+//! | [`Fairness`] | how many may pass the first in line of a semaphore or a mutex |
 //!
 //! # Waiting
 //!
-//! Waiters queue in user space, first come, first served, without a lock: no operation of this
-//! crate blocks, spins or yields on another thread, but for the `blocking_` methods, which are for
-//! plain threads. (A waker is not this crate's: for what compio 0.19's can do, see
+//! Waiters queue in user space, in the order in which they came, without a lock: no operation of
+//! this crate blocks, spins or yields on another thread, but for the `blocking_` methods, which are
+//! for plain threads. (A waker is not this crate's: for what compio 0.19's can do, see
 //! [Limits](WakeTier#limits).)
+//! Whether newcomers may take what is free past those who wait for a semaphore or a mutex, and how
+//! many, is its [`Fairness`].
 //! A waker may come back into the primitive that wakes it. Waits are safe to cancel, by dropping
 //! the future: they have taken nothing then.
 //!

@@ -23,15 +23,18 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 ///
 /// | | |
 /// |---|---|
-/// | Fairness | Strictly first come, first served. |
+/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. |
 /// | Memory ordering | What was done under a guard happened before the next lock. |
 /// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: five or six more, and in steady state no allocation. |
 /// | Cancelling | A dropped lock has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics unlocks like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
-/// The lock is given to the waiter itself, at the moment of unlocking. A waiter that has been given
-/// the lock but is not polled keeps it from everybody else until it is polled or dropped.
+/// With [`Fairness::Fifo`] the lock is given to the waiter itself, at the moment of unlocking. A waiter
+/// that has been given the lock but is not polled keeps it from everybody else until it is polled or
+/// dropped. With [`Fairness::Bounded`] the first in line is woken, and the mutex is unlocked until it
+/// or somebody else locks it. See
+/// [Futures that nobody polls](Fairness#futures-that-nobody-polls).
 ///
 /// # Examples
 ///
@@ -153,13 +156,19 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// Locks the mutex if it is unlocked and nobody waits for it.
+    /// Locks the mutex if it is unlocked and a newcomer may lock it.
+    ///
+    /// While others wait, none may with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any until as
+    /// many have passed the first in line as may. Returns `None` otherwise, and while another thread
+    /// is serving those who wait.
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.queue.try_take(1).then(|| MutexGuard::new(self))
     }
 
-    /// Locks the mutex if it is unlocked and nobody waits for it, with a guard that owns it.
+    /// Locks the mutex if it is unlocked and a newcomer may lock it, with a guard that owns it.
+    ///
+    /// Returns `None` otherwise; see [`try_lock`](Self::try_lock).
     pub fn try_lock_owned(self: Arc<Self>) -> Option<OwnedMutexGuard<T>> {
         self.queue.try_take(1).then(|| OwnedMutexGuard::new(self))
     }
@@ -204,6 +213,9 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Returns how many tasks and threads wait for the lock.
+    ///
+    /// One that has been woken to lock the mutex counts until it has. One that others have gone on
+    /// without, as it did not come, does not count until it waits again.
     ///
     /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
     /// be counted.

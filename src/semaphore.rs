@@ -23,15 +23,18 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 ///
 /// | | |
 /// |---|---|
-/// | Fairness | Strictly first come, first served. Nobody overtakes, not even where a later request is small enough to be met at once, so large requests are not starved. |
+/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. The bound is the same for large requests, so they are not starved. |
 /// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
 /// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: five or six more, and in steady state no allocation. |
 /// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
-/// A permit is given to the waiter itself, at the moment of release. A waiter that has been given
-/// its permits but is not polled keeps them from everybody else until it is polled or dropped.
+/// With [`Fairness::Fifo`] a permit is given to the waiter itself, at the moment of release. A waiter
+/// that has been given its permits but is not polled keeps them from everybody else until it is
+/// polled or dropped. With [`Fairness::Bounded`] the first in line is woken, and its permits stay
+/// available until it takes them or somebody else does. Those that it does not need are given to the
+/// next in line. See [Futures that nobody polls](Fairness#futures-that-nobody-polls).
 ///
 /// # Closing
 ///
@@ -155,9 +158,10 @@ impl Semaphore {
 
     /// Acquires `count` permits at once, waiting until there are that many.
     ///
-    /// None are taken before all can be. While the request is at the head of the line, smaller ones
-    /// behind it wait, even if there are permits for them. A `count` of 0 never waits. A `count`
-    /// above [`max_permits`](Self::max_permits) waits until permits are added.
+    /// None are taken before all can be. While the request is at the head of the line, as many smaller
+    /// ones pass it as the semaphore's [`Fairness`] says. The others wait, even if there are permits
+    /// for them. A `count` of 0 never waits. A `count` above [`max_permits`](Self::max_permits) waits
+    /// until permits are added.
     ///
     /// # Cancel safety
     ///
@@ -225,9 +229,11 @@ impl Semaphore {
         AcquireOwned::new(Waiting::new(self, count))
     }
 
-    /// Acquires a permit if there is one and nobody waits for it.
+    /// Acquires a permit if there is one that a newcomer may take.
     ///
-    /// Returns `None` otherwise, and on a closed semaphore.
+    /// While others wait, that is none with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any
+    /// until as many have passed the first in line as may. Returns `None` otherwise, on a closed
+    /// semaphore, and while another thread is serving those who wait.
     ///
     /// # Examples
     ///
@@ -242,9 +248,10 @@ impl Semaphore {
         self.try_acquire_many(1)
     }
 
-    /// Acquires `count` permits if there are that many and nobody waits.
+    /// Acquires `count` permits if there are that many that a newcomer may take.
     ///
-    /// Returns `None` otherwise, and on a closed semaphore.
+    /// Returns `None` otherwise; see [`try_acquire`](Self::try_acquire). A `count` of 0 is refused by
+    /// a closed semaphore only.
     ///
     /// # Panics
     ///
@@ -255,16 +262,17 @@ impl Semaphore {
             .then(|| SemaphorePermit::new(self, count))
     }
 
-    /// Acquires a permit that owns the semaphore, if there is one and nobody waits for it.
+    /// Acquires a permit that owns the semaphore, if there is one that a newcomer may take.
     ///
-    /// Returns `None` otherwise, and on a closed semaphore.
+    /// Returns `None` otherwise; see [`try_acquire`](Self::try_acquire).
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many_owned(1)
     }
 
-    /// Acquires `count` permits that own the semaphore, if there are that many and nobody waits.
+    /// Acquires `count` permits that own the semaphore, if there are that many that a newcomer may
+    /// take.
     ///
-    /// Returns `None` otherwise, and on a closed semaphore.
+    /// Returns `None` otherwise; see [`try_acquire_many`](Self::try_acquire_many).
     ///
     /// # Panics
     ///
@@ -382,7 +390,7 @@ impl Semaphore {
 
     // ---- changing the number of permits ----
 
-    /// Adds `count` permits for good, and hands them to those who wait.
+    /// Adds `count` permits for good. Those who wait get them as they get permits that are given back.
     ///
     /// A debt that [`forget_permits`](Self::forget_permits) has left is repaid first.
     ///
@@ -516,6 +524,8 @@ impl Semaphore {
 
     /// Returns how many tasks and threads wait for permits.
     ///
+    /// One that has been woken to take its permits counts until it has taken them. One that others
+    /// have gone on without, as it did not come, does not count until it waits again.
     /// Tasks that other threads are adding or taking out at this moment may or may not be counted.
     pub fn waiter_count(&self) -> usize {
         self.queue.len()

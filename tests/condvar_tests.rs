@@ -12,16 +12,25 @@ use std::{
 };
 
 use common::{Polled, Task, World, claims::Primitive, message, panic_of, until};
-use compio_sync::{Condvar, Mutex};
+use compio_sync::{Condvar, Fairness, Mutex};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
-#[derive(Default)]
-struct Notification {
+/// A condvar over a mutex.
+struct Notification<const LIMIT: u8> {
     mutex: Mutex<()>,
     condvar: Condvar,
 }
 
-impl Primitive for Notification {
+impl<const LIMIT: u8> Default for Notification<LIMIT> {
+    fn default() -> Self {
+        Self {
+            mutex: Mutex::with_fairness((), Fairness::Bounded(LIMIT)),
+            condvar: Condvar::new(),
+        }
+    }
+}
+
+impl<const LIMIT: u8> Primitive for Notification<LIMIT> {
     fn wait(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move { drop(self.condvar.wait(self.mutex.lock().await).await) }.boxed()
     }
@@ -39,7 +48,25 @@ impl Primitive for Notification {
     }
 }
 
-waits_like_the_others!(Notification);
+mod over_a_fifo_mutex {
+    crate::waits_like_the_others!(super::Notification<0>);
+}
+
+mod over_a_bounded_mutex {
+    crate::waits_like_the_others!(super::Notification<16>);
+}
+
+/// What of each there is to be tested.
+fn each_fairness(test: impl Fn(Fairness)) {
+    for fairness in [Fairness::Fifo, Fairness::Bounded(1), Fairness::default()] {
+        test(fairness);
+    }
+}
+
+/// A mutex that is handed over to those who wait.
+const fn fifo<T>(value: T) -> Mutex<T> {
+    Mutex::with_fairness(value, Fairness::Fifo)
+}
 
 fn is_locked<T>(mutex: &Mutex<T>) -> bool {
     mutex.try_lock().is_none()
@@ -79,7 +106,7 @@ fn notification_with_nobody_waiting_is_lost() {
 
 #[test]
 fn notified_waiters_lock_in_the_order_they_came() {
-    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+    let (mutex, condvar) = (fifo(()), Condvar::new());
     let wait = || Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
     let mut waits = [wait(), wait(), wait()];
     condvar.notify_all();
@@ -118,33 +145,37 @@ fn notify_one_wakes_one() {
 
 #[test]
 fn cancelled_wait_does_not_lock_again() {
-    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
-    let waiting = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    let notified = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    drop(waiting);
-    condvar.notify_one();
-    assert_eq!((notified.wakes(), condvar.waiter_count()), (1, 0));
-    drop(notified);
-    assert_eq!((is_locked(&mutex), mutex.waiter_count()), (false, 0));
+    each_fairness(|fairness| {
+        let (mutex, condvar) = (Mutex::with_fairness((), fairness), Condvar::new());
+        let waiting = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        let notified = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        drop(waiting);
+        condvar.notify_one();
+        assert_eq!((notified.wakes(), condvar.waiter_count()), (1, 0));
+        drop(notified);
+        assert_eq!((is_locked(&mutex), mutex.waiter_count()), (false, 0));
+    });
 }
 
 #[test]
 fn notification_of_all_does_not_pass_on() {
-    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
-    let notified = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    let mut relocking = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    condvar.notify_all();
-    let later = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    let guard = mutex.try_lock();
-    relocking.waits();
-    drop((notified, relocking, guard));
-    assert_eq!((later.wakes(), condvar.waiter_count()), (0, 1));
+    each_fairness(|fairness| {
+        let (mutex, condvar) = (Mutex::with_fairness((), fairness), Condvar::new());
+        let notified = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        let mut relocking = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        condvar.notify_all();
+        let later = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        let guard = mutex.try_lock();
+        relocking.waits();
+        drop((notified, relocking, guard));
+        assert_eq!((later.wakes(), condvar.waiter_count()), (0, 1));
+    });
 }
 
 #[test]
 fn wait_cancelled_while_it_locks_again_passes_its_notification_on() {
     for is_handed_over in [false, true] {
-        let (mutex, condvar) = (Mutex::new(()), Condvar::new());
+        let (mutex, condvar) = (fifo(()), Condvar::new());
         let mut cancelled = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
         let mut next = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
         let mut guard = mutex.try_lock();
@@ -165,13 +196,15 @@ fn wait_cancelled_while_it_locks_again_passes_its_notification_on() {
 
 #[test]
 fn completed_wait_keeps_its_notification() {
-    let (mutex, condvar) = (Mutex::new(()), Condvar::new());
-    let mut first = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    let second = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
-    condvar.notify_one();
-    drop(first.ready());
-    drop(first);
-    assert_eq!(second.wakes(), 0);
+    each_fairness(|fairness| {
+        let (mutex, condvar) = (Mutex::with_fairness((), fairness), Condvar::new());
+        let mut first = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        let second = Polled::pending(condvar.wait(mutex.try_lock().unwrap()));
+        condvar.notify_one();
+        drop(first.ready());
+        drop(first);
+        assert_eq!(second.wakes(), 0);
+    });
 }
 
 // ---- conditions ----
@@ -215,24 +248,26 @@ fn panicking_condition_unlocks() {
 
 #[test]
 fn notification_sent_under_the_mutex_is_not_missed() {
-    World::each(|world| {
-        let shared = Arc::new((Mutex::new(0), Condvar::new()));
-        let count_to = |last: usize, parity: usize| {
-            let shared = shared.clone();
-            move || async move {
-                let (count, changed) = &*shared;
-                let mut count = count.lock().await;
-                while *count < last {
-                    count = changed.wait_while(count, |it| *it % 2 != parity).await;
-                    *count += 1;
-                    changed.notify_one();
+    each_fairness(|fairness| {
+        World::each(|world| {
+            let shared = Arc::new((Mutex::with_fairness(0, fairness), Condvar::new()));
+            let count_to = |last: usize, parity: usize| {
+                let shared = shared.clone();
+                move || async move {
+                    let (count, changed) = &*shared;
+                    let mut count = count.lock().await;
+                    while *count < last {
+                        count = changed.wait_while(count, |it| *it % 2 != parity).await;
+                        *count += 1;
+                        changed.notify_one();
+                    }
                 }
-            }
-        };
-        let (even, odd) = (world.spawn(count_to(199, 0)), world.spawn(count_to(200, 1)));
-        even.join();
-        odd.join();
-        assert_eq!(*shared.0.blocking_lock(), 200);
+            };
+            let (even, odd) = (world.spawn(count_to(199, 0)), world.spawn(count_to(200, 1)));
+            even.join();
+            odd.join();
+            assert_eq!(*shared.0.blocking_lock(), 200);
+        });
     });
 }
 
@@ -297,67 +332,72 @@ fn blocking_in_a_runtime_panics_and_unlocks() {
 
 #[test]
 fn queue_loses_nothing_between_producers_and_consumers() {
-    const ITEMS: usize = 150;
-    World::each(|world| {
-        let shared = Arc::new((Mutex::new(VecDeque::new()), Condvar::new()));
-        let sum = Arc::new(AtomicUsize::new(0));
-        let consumers: Vec<_> = (0..4)
-            .map(|n| {
-                let (shared, sum) = (shared.clone(), sum.clone());
-                world.spawn(move || async move {
-                    let (items, filled) = &*shared;
-                    for round in 0.. {
-                        if (n + round) % 4 == 0 {
+    each_fairness(|fairness| {
+        const ITEMS: usize = 150;
+        World::each(|world| {
+            let shared = Arc::new((
+                Mutex::with_fairness(VecDeque::new(), fairness),
+                Condvar::new(),
+            ));
+            let sum = Arc::new(AtomicUsize::new(0));
+            let consumers: Vec<_> = (0..4)
+                .map(|n| {
+                    let (shared, sum) = (shared.clone(), sum.clone());
+                    world.spawn(move || async move {
+                        let (items, filled) = &*shared;
+                        for round in 0.. {
+                            if (n + round) % 4 == 0 {
+                                let guard = items.lock().await;
+                                let cancelled = filled.wait_while(guard, |it| it.is_empty());
+                                let mut cancelled = Box::pin(cancelled);
+                                let _ = poll!(&mut cancelled);
+                                common::yield_now().await;
+                            }
                             let guard = items.lock().await;
-                            let cancelled = filled.wait_while(guard, |it| it.is_empty());
-                            let mut cancelled = Box::pin(cancelled);
-                            let _ = poll!(&mut cancelled);
-                            common::yield_now().await;
+                            let mut guard = filled.wait_while(guard, |it| it.is_empty()).await;
+                            match guard.pop_front().unwrap() {
+                                0 => break,
+                                item => sum.fetch_add(item, SeqCst),
+                            };
                         }
-                        let guard = items.lock().await;
-                        let mut guard = filled.wait_while(guard, |it| it.is_empty()).await;
+                    })
+                })
+                .collect();
+            let blocking_consumer = {
+                let (shared, sum) = (shared.clone(), sum.clone());
+                thread::spawn(move || {
+                    let (items, filled) = &*shared;
+                    loop {
+                        let guard = items.blocking_lock();
+                        let mut guard = filled.blocking_wait_while(guard, |it| it.is_empty());
                         match guard.pop_front().unwrap() {
                             0 => break,
                             item => sum.fetch_add(item, SeqCst),
                         };
                     }
                 })
-            })
-            .collect();
-        let blocking_consumer = {
-            let (shared, sum) = (shared.clone(), sum.clone());
-            thread::spawn(move || {
-                let (items, filled) = &*shared;
-                loop {
-                    let guard = items.blocking_lock();
-                    let mut guard = filled.blocking_wait_while(guard, |it| it.is_empty());
-                    match guard.pop_front().unwrap() {
-                        0 => break,
-                        item => sum.fetch_add(item, SeqCst),
-                    };
-                }
-            })
-        };
-        let producers: Vec<_> = (0..2)
-            .map(|_| {
-                let shared = shared.clone();
-                world.spawn(|| async move {
-                    for item in 1..=ITEMS {
-                        shared.0.lock().await.push_back(item);
-                        shared.1.notify_one();
-                    }
+            };
+            let producers: Vec<_> = (0..2)
+                .map(|_| {
+                    let shared = shared.clone();
+                    world.spawn(|| async move {
+                        for item in 1..=ITEMS {
+                            shared.0.lock().await.push_back(item);
+                            shared.1.notify_one();
+                        }
+                    })
                 })
-            })
-            .collect();
-        producers.into_iter().for_each(Task::join);
-        shared.0.blocking_lock().extend([0; 5]);
-        for _ in 0..5 {
-            shared.1.notify_one();
-        }
-        consumers.into_iter().for_each(Task::join);
-        blocking_consumer.join().unwrap();
-        assert_eq!(sum.load(SeqCst), ITEMS * (ITEMS + 1));
-        assert_eq!((shared.0.waiter_count(), shared.1.waiter_count()), (0, 0));
+                .collect();
+            producers.into_iter().for_each(Task::join);
+            shared.0.blocking_lock().extend([0; 5]);
+            for _ in 0..5 {
+                shared.1.notify_one();
+            }
+            consumers.into_iter().for_each(Task::join);
+            blocking_consumer.join().unwrap();
+            assert_eq!(sum.load(SeqCst), ITEMS * (ITEMS + 1));
+            assert_eq!((shared.0.waiter_count(), shared.1.waiter_count()), (0, 0));
+        });
     });
 }
 

@@ -37,7 +37,7 @@ use compio::{
     io::AsyncReadAt,
     runtime::{JoinError, Runtime, RuntimeBuilder},
 };
-use compio_sync::{Condvar, Event, Mutex, Semaphore, TierError, WakeStats, WakeTier};
+use compio_sync::{Condvar, Event, Fairness, Mutex, Semaphore, TierError, WakeStats, WakeTier};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
 // ---- helpers ----
@@ -929,49 +929,51 @@ fn a_runtime_that_is_dropped_while_it_is_woken_keeps_no_permit() {
     watched(
         "a_runtime_that_is_dropped_while_it_is_woken_keeps_no_permit",
         || {
-            const RUNTIMES: usize = 300;
-            const PERMITS: usize = 2;
-            for tier in tiers() {
-                let semaphore = Arc::new(Semaphore::new(PERMITS));
-                let over = Arc::new(AtomicBool::new(false));
-                let rival = thread::spawn({
-                    let (semaphore, over) = (semaphore.clone(), over.clone());
-                    move || {
-                        while !over.load(Relaxed) {
-                            drop(semaphore.blocking_acquire());
+            for fairness in [Fairness::Fifo, Fairness::default()] {
+                const RUNTIMES: usize = 300;
+                const PERMITS: usize = 2;
+                for tier in tiers() {
+                    let semaphore = Arc::new(Semaphore::with_fairness(PERMITS, fairness));
+                    let over = Arc::new(AtomicBool::new(false));
+                    let rival = thread::spawn({
+                        let (semaphore, over) = (semaphore.clone(), over.clone());
+                        move || {
+                            while !over.load(Relaxed) {
+                                drop(semaphore.blocking_acquire());
+                            }
                         }
-                    }
-                });
-                for round in 0..RUNTIMES {
-                    let runtime = runtime();
-                    let semaphore = semaphore.clone();
-                    runtime.block_on(async move {
-                        tier.select().expect("this tier was checked");
-                        let served = Rc::new(Cell::new(0));
-                        for _ in 0..8 {
-                            let (semaphore, served) = (semaphore.clone(), served.clone());
-                            compio::runtime::spawn(async move {
-                                loop {
-                                    let permit = semaphore.clone().acquire_owned().await;
-                                    served.set(served.get() + 1);
-                                    pass().await;
-                                    drop(permit);
-                                }
-                            })
-                            .detach();
-                        }
-                        pass_until(|| served.get() >= round % 16).await;
                     });
-                    drop(runtime);
+                    for round in 0..RUNTIMES {
+                        let runtime = runtime();
+                        let semaphore = semaphore.clone();
+                        runtime.block_on(async move {
+                            tier.select().expect("this tier was checked");
+                            let served = Rc::new(Cell::new(0));
+                            for _ in 0..8 {
+                                let (semaphore, served) = (semaphore.clone(), served.clone());
+                                compio::runtime::spawn(async move {
+                                    loop {
+                                        let permit = semaphore.clone().acquire_owned().await;
+                                        served.set(served.get() + 1);
+                                        pass().await;
+                                        drop(permit);
+                                    }
+                                })
+                                .detach();
+                            }
+                            pass_until(|| served.get() >= round % 16).await;
+                        });
+                        drop(runtime);
+                    }
+                    over.store(true, Relaxed);
+                    rival.join().unwrap();
+                    assert_eq!(semaphore.available_permits(), PERMITS, "{tier}");
+                    assert_eq!(
+                        (semaphore.in_use(), semaphore.waiter_count()),
+                        (0, 0),
+                        "{tier}"
+                    );
                 }
-                over.store(true, Relaxed);
-                rival.join().unwrap();
-                assert_eq!(semaphore.available_permits(), PERMITS, "{tier}");
-                assert_eq!(
-                    (semaphore.in_use(), semaphore.waiter_count()),
-                    (0, 0),
-                    "{tier}"
-                );
             }
         },
     );
@@ -1206,36 +1208,38 @@ async fn begin<F: Future + Unpin>(mut future: F) -> F {
 #[test]
 fn a_wait_may_move_to_another_threads_runtime() {
     watched("a_wait_may_move_to_another_threads_runtime", || {
-        for tier in tiers() {
-            for round in 0..60 {
-                let semaphore = Arc::new(Semaphore::new(0));
-                let first = runtime();
-                let future = run(&first, {
-                    let semaphore = semaphore.clone();
-                    async move {
-                        tier.select().expect("this tier was checked");
-                        begin(semaphore.acquire_owned()).await
-                    }
-                });
-                // Before the move, after it, or with its first runtime gone.
-                if round % 3 == 0 {
-                    thread::spawn({
+        for fairness in [Fairness::Fifo, Fairness::default()] {
+            for tier in tiers() {
+                for round in 0..60 {
+                    let semaphore = Arc::new(Semaphore::with_fairness(0, fairness));
+                    let first = runtime();
+                    let future = run(&first, {
                         let semaphore = semaphore.clone();
-                        move || semaphore.add_permits(1)
-                    })
-                    .join()
-                    .unwrap();
+                        async move {
+                            tier.select().expect("this tier was checked");
+                            begin(semaphore.acquire_owned()).await
+                        }
+                    });
+                    // Before the move, after it, or with its first runtime gone.
+                    if round % 3 == 0 {
+                        thread::spawn({
+                            let semaphore = semaphore.clone();
+                            move || semaphore.add_permits(1)
+                        })
+                        .join()
+                        .unwrap();
+                    }
+                    let first = (round % 2 == 0).then_some(first);
+                    let second = thread::spawn(move || {
+                        run(&runtime(), async move { future.await.forget() });
+                    });
+                    if round % 3 != 0 {
+                        semaphore.add_permits(1);
+                    }
+                    second.join().unwrap();
+                    drop(first);
+                    assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
                 }
-                let first = (round % 2 == 0).then_some(first);
-                let second = thread::spawn(move || {
-                    run(&runtime(), async move { future.await.forget() });
-                });
-                if round % 3 != 0 {
-                    semaphore.add_permits(1);
-                }
-                second.join().unwrap();
-                drop(first);
-                assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
             }
         }
     });
@@ -1245,35 +1249,37 @@ fn a_wait_may_move_to_another_threads_runtime() {
 #[test]
 fn a_wait_may_move_and_be_dropped_anywhere() {
     watched("a_wait_may_move_and_be_dropped_anywhere", || {
-        for tier in tiers() {
-            for round in 0..60 {
-                let semaphore = Arc::new(Semaphore::new(0));
-                let first = semaphore.clone();
-                let mut future = thread::spawn(move || {
-                    run(&runtime(), async move {
-                        tier.select().expect("this tier was checked");
-                        begin(first.acquire_owned()).await
+        for fairness in [Fairness::Fifo, Fairness::default()] {
+            for tier in tiers() {
+                for round in 0..60 {
+                    let semaphore = Arc::new(Semaphore::with_fairness(0, fairness));
+                    let first = semaphore.clone();
+                    let mut future = thread::spawn(move || {
+                        run(&runtime(), async move {
+                            tier.select().expect("this tier was checked");
+                            begin(first.acquire_owned()).await
+                        })
                     })
-                })
-                .join()
-                .unwrap();
-                for _ in 0..round % 3 {
-                    future = thread::spawn(move || run(&runtime(), begin(future)))
-                        .join()
-                        .unwrap();
+                    .join()
+                    .unwrap();
+                    for _ in 0..round % 3 {
+                        future = thread::spawn(move || run(&runtime(), begin(future)))
+                            .join()
+                            .unwrap();
+                    }
+                    let releaser = thread::spawn({
+                        let semaphore = semaphore.clone();
+                        move || semaphore.add_permits(1)
+                    });
+                    drop(future);
+                    releaser.join().unwrap();
+                    assert_eq!(
+                        semaphore.available_permits(),
+                        1,
+                        "a granted permit passes on"
+                    );
+                    assert_eq!(semaphore.waiter_count(), 0);
                 }
-                let releaser = thread::spawn({
-                    let semaphore = semaphore.clone();
-                    move || semaphore.add_permits(1)
-                });
-                drop(future);
-                releaser.join().unwrap();
-                assert_eq!(
-                    semaphore.available_permits(),
-                    1,
-                    "a granted permit passes on"
-                );
-                assert_eq!(semaphore.waiter_count(), 0);
             }
         }
     });

@@ -13,25 +13,28 @@ use std::{
 };
 
 use common::{Hooks, Polled, Task, World, claims::Primitive, message, panic_of, until};
-use compio_sync::{MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
+use compio_sync::{
+    Fairness, MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard,
+};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
 /// A mutex that is locked. Whose wait ends puts the guard back.
-struct Locked {
+struct Locked<const LIMIT: u8> {
     mutex: Arc<Mutex<()>>,
     guard: StdMutex<Option<OwnedMutexGuard<()>>>,
 }
 
-impl Default for Locked {
+impl<const LIMIT: u8> Default for Locked<LIMIT> {
     fn default() -> Self {
-        let mutex = Arc::new(Mutex::new(()));
+        let mutex = Arc::new(Mutex::with_fairness((), Fairness::Bounded(LIMIT)));
         let guard = StdMutex::new(mutex.clone().try_lock_owned());
         Self { mutex, guard }
     }
 }
 
-impl Primitive for Locked {
+impl<const LIMIT: u8> Primitive for Locked<LIMIT> {
     const RELEASES_ONE: bool = true;
+    const CALLS: bool = LIMIT > 0;
 
     fn wait(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move {
@@ -55,7 +58,25 @@ impl Primitive for Locked {
     }
 }
 
-waits_like_the_others!(Locked);
+mod fifo {
+    crate::waits_like_the_others!(super::Locked<0>);
+}
+
+mod bounded {
+    crate::waits_like_the_others!(super::Locked<16>);
+}
+
+/// What of each there is to be tested.
+fn each_fairness(test: impl Fn(Fairness)) {
+    for fairness in [Fairness::Fifo, Fairness::Bounded(1), Fairness::default()] {
+        test(fairness);
+    }
+}
+
+/// A mutex that is handed over to those who wait.
+const fn fifo<T>(value: T) -> Mutex<T> {
+    Mutex::with_fairness(value, Fairness::Fifo)
+}
 
 fn is_locked<T: ?Sized>(mutex: &Mutex<T>) -> bool {
     mutex.try_lock().is_none()
@@ -81,7 +102,7 @@ fn guard_excludes_everybody_else_until_it_is_dropped() {
 
 #[test]
 fn lock_is_handed_over_and_nobody_can_barge_in() {
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = Arc::new(fifo(0));
     let guard = mutex.try_lock().unwrap();
     let mut borrowed = Polled::pending(mutex.lock());
     let mut owned = Polled::pending(mutex.clone().lock_owned());
@@ -99,7 +120,7 @@ fn lock_is_handed_over_and_nobody_can_barge_in() {
 
 #[test]
 fn cancelled_lock_passes_the_mutex_on() {
-    let mutex = Mutex::new(());
+    let mutex = fifo(());
     let guard = mutex.try_lock();
     let cancelled = Polled::pending(mutex.lock());
     let granted = Polled::pending(mutex.lock());
@@ -112,7 +133,7 @@ fn cancelled_lock_passes_the_mutex_on() {
 
 #[test]
 fn waker_may_try_to_lock_and_may_lock() {
-    let mutex = Arc::new(Mutex::new(()));
+    let mutex = Arc::new(fifo(()));
     let guard = mutex.try_lock();
     let tried = Arc::new(StdMutex::new(Vec::new()));
     let hooks = Hooks::on_wake({
@@ -328,49 +349,51 @@ fn blocking_in_a_runtime_panics_and_harms_nobody() {
 
 #[test]
 fn tasks_and_blocked_threads_exclude_each_other() {
-    const ROUNDS: usize = 60;
-    World::each(|world| {
-        let mutex = Arc::new(Mutex::new(0));
-        let is_inside = Arc::new(AtomicBool::new(false));
-        fn enter(is_inside: &AtomicBool, count: &mut usize) {
-            assert!(!is_inside.swap(true, SeqCst), "two inside");
-            *count += 1;
-        }
-        let tasks: Vec<_> = (0..8)
-            .map(|n| {
-                let (mutex, is_inside) = (mutex.clone(), is_inside.clone());
-                world.spawn(move || async move {
-                    for round in 0..ROUNDS {
-                        if (n + round) % 3 == 0 {
-                            let mut cancelled = mutex.lock();
-                            let _ = poll!(&mut cancelled);
-                            if round % 2 == 0 {
-                                common::yield_now().await;
+    each_fairness(|fairness| {
+        const ROUNDS: usize = 60;
+        World::each(|world| {
+            let mutex = Arc::new(Mutex::with_fairness(0, fairness));
+            let is_inside = Arc::new(AtomicBool::new(false));
+            fn enter(is_inside: &AtomicBool, count: &mut usize) {
+                assert!(!is_inside.swap(true, SeqCst), "two inside");
+                *count += 1;
+            }
+            let tasks: Vec<_> = (0..8)
+                .map(|n| {
+                    let (mutex, is_inside) = (mutex.clone(), is_inside.clone());
+                    world.spawn(move || async move {
+                        for round in 0..ROUNDS {
+                            if (n + round) % 3 == 0 {
+                                let mut cancelled = mutex.lock();
+                                let _ = poll!(&mut cancelled);
+                                if round % 2 == 0 {
+                                    common::yield_now().await;
+                                }
                             }
+                            let mut count = mutex.lock().await;
+                            enter(&is_inside, &mut count);
+                            common::yield_now().await;
+                            is_inside.store(false, SeqCst);
                         }
-                        let mut count = mutex.lock().await;
-                        enter(&is_inside, &mut count);
-                        common::yield_now().await;
-                        is_inside.store(false, SeqCst);
-                    }
+                    })
                 })
-            })
-            .collect();
-        let threads: Vec<_> = (0..2)
-            .map(|_| {
-                let (mutex, is_inside) = (mutex.clone(), is_inside.clone());
-                thread::spawn(move || {
-                    for _ in 0..ROUNDS {
-                        let mut count = mutex.blocking_lock();
-                        enter(&is_inside, &mut count);
-                        is_inside.store(false, SeqCst);
-                    }
+                .collect();
+            let threads: Vec<_> = (0..2)
+                .map(|_| {
+                    let (mutex, is_inside) = (mutex.clone(), is_inside.clone());
+                    thread::spawn(move || {
+                        for _ in 0..ROUNDS {
+                            let mut count = mutex.blocking_lock();
+                            enter(&is_inside, &mut count);
+                            is_inside.store(false, SeqCst);
+                        }
+                    })
                 })
-            })
-            .collect();
-        tasks.into_iter().for_each(Task::join);
-        threads.into_iter().for_each(|it| it.join().unwrap());
-        assert_eq!(*mutex.try_lock().unwrap(), ROUNDS * 10);
-        assert_eq!(mutex.waiter_count(), 0);
+                .collect();
+            tasks.into_iter().for_each(Task::join);
+            threads.into_iter().for_each(|it| it.join().unwrap());
+            assert_eq!(*mutex.try_lock().unwrap(), ROUNDS * 10);
+            assert_eq!(mutex.waiter_count(), 0);
+        });
     });
 }

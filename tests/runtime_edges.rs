@@ -13,7 +13,7 @@ use std::{
 };
 
 use compio::runtime::{CancelToken, FutureExt, Runtime};
-use compio_sync::{Event, Mutex, Semaphore, WakeTier};
+use compio_sync::{Event, Fairness, Mutex, Semaphore, WakeTier};
 
 mod common;
 use common::{Watchdog, until, yield_now};
@@ -162,8 +162,13 @@ fn reset_lets_nobody_go_who_begins_to_wait_after_it() {
 #[test]
 fn reduce_permits_takes_none_that_have_been_granted() {
     let _watchdog = Watchdog::new("reduce_permits");
+    reduce_while_granting(Fairness::Fifo);
+    reduce_while_granting(Fairness::default());
+}
+
+fn reduce_while_granting(fairness: Fairness) {
     const ROUNDS: usize = 300;
-    let semaphore = Semaphore::new(1);
+    let semaphore = Semaphore::with_fairness(1, fairness);
     let step = AtomicUsize::new(0);
     let mut cx = Context::from_waker(Waker::noop());
     thread::scope(|scope| {

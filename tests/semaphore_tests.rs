@@ -12,18 +12,20 @@ use std::{
 };
 
 use common::{Hooks, Polled, Task, Watchdog, World, claims::Primitive, message, panic_of, until};
-use compio_sync::{Closed, OwnedSemaphorePermit, Semaphore};
+use compio_sync::{Closed, Fairness, OwnedSemaphorePermit, Semaphore};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
-struct Permit(Semaphore);
+struct Permit<const LIMIT: u8>(Semaphore);
 
-impl Default for Permit {
+impl<const LIMIT: u8> Default for Permit<LIMIT> {
     fn default() -> Self {
-        Self(Semaphore::new(0))
+        Self(Semaphore::with_fairness(0, Fairness::Bounded(LIMIT)))
     }
 }
 
-impl Primitive for Permit {
+impl<const LIMIT: u8> Primitive for Permit<LIMIT> {
+    const CALLS: bool = LIMIT > 0;
+
     fn wait(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move { self.0.acquire().await.forget() }.boxed()
     }
@@ -41,7 +43,25 @@ impl Primitive for Permit {
     }
 }
 
-waits_like_the_others!(Permit);
+mod fifo {
+    crate::waits_like_the_others!(super::Permit<0>);
+}
+
+mod bounded {
+    crate::waits_like_the_others!(super::Permit<16>);
+}
+
+/// A semaphore whose permits are handed over to those who wait.
+const fn fifo(permits: usize) -> Semaphore {
+    Semaphore::with_fairness(permits, Fairness::Fifo)
+}
+
+/// What of each there is to be tested.
+fn each_fairness(test: impl Fn(Fairness)) {
+    for fairness in [Fairness::Fifo, Fairness::Bounded(1), Fairness::default()] {
+        test(fairness);
+    }
+}
 
 const CLOSED: &str =
     "acquired from a semaphore that has been closed; use `or_closed` to be told instead";
@@ -70,7 +90,7 @@ async fn test_basic_acquire_release() {
 #[test]
 fn test_multiple_waiters() {
     World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(1));
+        let semaphore = Arc::new(fifo(1));
         let permit = semaphore.try_acquire().unwrap();
         let waiters: Vec<_> = (0..10)
             .map(|n| {
@@ -100,22 +120,24 @@ fn test_try_acquire() {
 
 #[test]
 fn test_concurrent_acquire_release() {
-    World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(10));
-        let inside = Arc::new(AtomicUsize::new(0));
-        let tasks: Vec<_> = (0..100)
-            .map(|_| {
-                let (semaphore, inside) = (semaphore.clone(), inside.clone());
-                world.spawn(|| async move {
-                    let _permit = semaphore.acquire().await;
-                    assert!(inside.fetch_add(1, SeqCst) < 10);
-                    common::yield_now().await;
-                    inside.fetch_sub(1, SeqCst);
+    each_fairness(|fairness| {
+        World::each(|world| {
+            let semaphore = Arc::new(Semaphore::with_fairness(10, fairness));
+            let inside = Arc::new(AtomicUsize::new(0));
+            let tasks: Vec<_> = (0..100)
+                .map(|_| {
+                    let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                    world.spawn(|| async move {
+                        let _permit = semaphore.acquire().await;
+                        assert!(inside.fetch_add(1, SeqCst) < 10);
+                        common::yield_now().await;
+                        inside.fetch_sub(1, SeqCst);
+                    })
                 })
-            })
-            .collect();
-        tasks.into_iter().for_each(Task::join);
-        assert_eq!(counts(&semaphore), [10, 0, 10, 0]);
+                .collect();
+            tasks.into_iter().for_each(Task::join);
+            assert_eq!(counts(&semaphore), [10, 0, 10, 0]);
+        });
     });
 }
 
@@ -123,7 +145,7 @@ fn test_concurrent_acquire_release() {
 
 #[test]
 fn requests_of_all_sizes_are_met_in_the_order_they_came() {
-    let semaphore = Semaphore::new(0);
+    let semaphore = fifo(0);
     let sizes = [2, 1, 3, 1, 1, 4];
     let mut requests: Vec<_> = sizes
         .iter()
@@ -144,7 +166,7 @@ fn requests_of_all_sizes_are_met_in_the_order_they_came() {
 
 #[test]
 fn large_request_at_the_head_is_overtaken_by_nobody() {
-    let semaphore = Semaphore::new(3);
+    let semaphore = fifo(3);
     let held = semaphore.try_acquire().unwrap();
     let mut large = Polled::pending(semaphore.acquire_many(3));
     let mut small = Polled::pending(semaphore.acquire());
@@ -158,7 +180,7 @@ fn large_request_at_the_head_is_overtaken_by_nobody() {
 
 #[test]
 fn one_release_lets_several_requests_through() {
-    let semaphore = Semaphore::new(0);
+    let semaphore = fifo(0);
     let mut requests: Vec<_> = [1, 2, 1, 2]
         .map(|size| Polled::pending(semaphore.acquire_many(size)))
         .into();
@@ -172,17 +194,19 @@ fn one_release_lets_several_requests_through() {
 
 #[test]
 fn request_for_no_permits_never_waits() {
-    let semaphore = Semaphore::new(0);
-    let _waits = Polled::pending(semaphore.acquire());
-    assert_eq!(
-        Polled::new(semaphore.acquire_many(0)).ready().num_permits(),
-        0
-    );
-    assert!(semaphore.try_acquire_many(0).is_some());
-    semaphore.close();
-    assert!(semaphore.try_acquire_many(0).is_none());
-    let refused = Polled::new(semaphore.acquire_many(0).or_closed()).ready();
-    assert_eq!(refused.unwrap_err(), Closed);
+    each_fairness(|fairness| {
+        let semaphore = Semaphore::with_fairness(0, fairness);
+        let _waits = Polled::pending(semaphore.acquire());
+        assert_eq!(
+            Polled::new(semaphore.acquire_many(0)).ready().num_permits(),
+            0
+        );
+        assert!(semaphore.try_acquire_many(0).is_some());
+        semaphore.close();
+        assert!(semaphore.try_acquire_many(0).is_none());
+        let refused = Polled::new(semaphore.acquire_many(0).or_closed()).ready();
+        assert_eq!(refused.unwrap_err(), Closed);
+    });
 }
 
 #[test]
@@ -198,7 +222,7 @@ fn request_for_more_than_there_are_waits_until_permits_are_added() {
 #[test]
 fn tasks_and_blocked_threads_stand_in_one_line() {
     World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(fifo(0));
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut threads = Vec::new();
         let mut tasks = Vec::new();
@@ -229,7 +253,7 @@ fn tasks_and_blocked_threads_stand_in_one_line() {
 #[test]
 fn requests_of_one_thread_keep_their_order_while_others_come_and_go() {
     let _watchdog = Watchdog::new("two threads");
-    let semaphore = Semaphore::new(0);
+    let semaphore = fifo(0);
     let end = Instant::now() + Duration::from_secs(1);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -265,7 +289,7 @@ fn request_that_was_never_polled_takes_nothing() {
 
 #[test]
 fn cancelled_large_request_no_longer_blocks_the_small_ones() {
-    let semaphore = Semaphore::new(2);
+    let semaphore = fifo(2);
     let large = Polled::pending(semaphore.acquire_many(3));
     let mut small: Vec<_> = (0..3)
         .map(|_| Polled::pending(semaphore.acquire()))
@@ -280,7 +304,7 @@ fn cancelled_large_request_no_longer_blocks_the_small_ones() {
 
 #[test]
 fn cancelled_waiter_passes_its_permit_on() {
-    let semaphore = Semaphore::new(0);
+    let semaphore = fifo(0);
     let granted = Polled::pending(semaphore.acquire_many(3));
     let mut next = [1, 2].map(|size| Polled::pending(semaphore.acquire_many(size)));
     semaphore.add_permits(3);
@@ -294,19 +318,21 @@ fn cancelled_waiter_passes_its_permit_on() {
 
 #[test]
 fn panic_in_cloning_a_new_waker_leaves_the_wait_as_it_was() {
-    let semaphore = Semaphore::new(0);
-    let mut waits = Polled::pending(semaphore.acquire());
-    let old = waits.swap_hooks(Hooks::on_clone(|| panic!("no clones")));
-    assert_eq!(panic_of(|| waits.poll()), "no clones");
-    assert_eq!((semaphore.waiter_count(), old.wakers()), (1, 1));
-    semaphore.add_permits(1);
-    assert_eq!(old.wakes(), 1);
-    drop(waits.ready());
+    each_fairness(|fairness| {
+        let semaphore = Semaphore::with_fairness(0, fairness);
+        let mut waits = Polled::pending(semaphore.acquire());
+        let old = waits.swap_hooks(Hooks::on_clone(|| panic!("no clones")));
+        assert_eq!(panic_of(|| waits.poll()), "no clones");
+        assert_eq!((semaphore.waiter_count(), old.wakers()), (1, 1));
+        semaphore.add_permits(1);
+        assert_eq!(old.wakes(), 1);
+        drop(waits.ready());
+    });
 }
 
 #[test]
 fn waker_may_try_to_acquire_and_give_back() {
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(fifo(0));
     let tried = Arc::new(Mutex::new(Vec::new()));
     let hooks = Hooks::on_wake({
         let (semaphore, tried) = (semaphore.clone(), tried.clone());
@@ -327,30 +353,32 @@ fn waker_may_try_to_acquire_and_give_back() {
 
 #[test]
 fn panicking_holder_gives_its_permits_back() {
-    World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(2));
-        let holder = world.spawn({
-            let semaphore = semaphore.clone();
-            || async move {
-                let _permits = semaphore.acquire_many(2).await;
-                while semaphore.waiter_count() < 2 {
-                    common::yield_now().await;
+    each_fairness(|fairness| {
+        World::each(|world| {
+            let semaphore = Arc::new(Semaphore::with_fairness(2, fairness));
+            let holder = world.spawn({
+                let semaphore = semaphore.clone();
+                || async move {
+                    let _permits = semaphore.acquire_many(2).await;
+                    while semaphore.waiter_count() < 2 {
+                        common::yield_now().await;
+                    }
+                    panic!("inside");
                 }
-                panic!("inside");
-            }
+            });
+            until(|| semaphore.available_permits() == 0);
+            let task = world.spawn({
+                let semaphore = semaphore.clone();
+                || async move { semaphore.acquire().await.num_permits() }
+            });
+            let thread = thread::spawn({
+                let semaphore = semaphore.clone();
+                move || semaphore.blocking_acquire().num_permits()
+            });
+            assert_eq!(message(&*holder.outcome().unwrap_err()), "inside");
+            assert_eq!((task.join(), thread.join().unwrap()), (1, 1));
+            assert_eq!(counts(&semaphore), [2, 0, 2, 0]);
         });
-        until(|| semaphore.available_permits() == 0);
-        let task = world.spawn({
-            let semaphore = semaphore.clone();
-            || async move { semaphore.acquire().await.num_permits() }
-        });
-        let thread = thread::spawn({
-            let semaphore = semaphore.clone();
-            move || semaphore.blocking_acquire().num_permits()
-        });
-        assert_eq!(message(&*holder.outcome().unwrap_err()), "inside");
-        assert_eq!((task.join(), thread.join().unwrap()), (1, 1));
-        assert_eq!(counts(&semaphore), [2, 0, 2, 0]);
     });
 }
 
@@ -486,30 +514,34 @@ fn reducing_takes_only_what_is_available() {
 
 #[test]
 fn reducing_takes_what_a_large_request_is_still_waiting_for() {
-    let semaphore = Semaphore::new(2);
-    let mut large = Polled::pending(semaphore.acquire_many(3));
-    assert_eq!(semaphore.reduce_permits(5), 2);
-    semaphore.add_permits(2);
-    large.waits();
-    semaphore.add_permits(1);
-    drop(large.ready());
+    each_fairness(|fairness| {
+        let semaphore = Semaphore::with_fairness(2, fairness);
+        let mut large = Polled::pending(semaphore.acquire_many(3));
+        assert_eq!(semaphore.reduce_permits(5), 2);
+        semaphore.add_permits(2);
+        large.waits();
+        semaphore.add_permits(1);
+        drop(large.ready());
+    });
 }
 
 #[test]
 fn debt_is_repaid_before_anybody_is_granted() {
-    let semaphore = Semaphore::new(3);
-    let mut held = semaphore.try_acquire_many(3).unwrap();
-    let mut waits = Polled::pending(semaphore.acquire());
-    semaphore.forget_permits(2);
-    assert_eq!(counts(&semaphore), [0, 3, 1, 1]);
-    for in_use in [2, 1] {
-        drop(held.split(1));
-        assert_eq!(counts(&semaphore), [0, in_use, 1, 1]);
-        waits.waits();
-    }
-    drop(held);
-    drop(waits.ready());
-    assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+    each_fairness(|fairness| {
+        let semaphore = Semaphore::with_fairness(3, fairness);
+        let mut held = semaphore.try_acquire_many(3).unwrap();
+        let mut waits = Polled::pending(semaphore.acquire());
+        semaphore.forget_permits(2);
+        assert_eq!(counts(&semaphore), [0, 3, 1, 1]);
+        for in_use in [2, 1] {
+            drop(held.split(1));
+            assert_eq!(counts(&semaphore), [0, in_use, 1, 1]);
+            waits.waits();
+        }
+        drop(held);
+        drop(waits.ready());
+        assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+    });
 }
 
 #[test]
@@ -612,44 +644,46 @@ fn semaphore_may_be_a_static_and_shows_its_state() {
 
 #[test]
 fn closing_turns_away_who_waits_and_who_comes_later() {
-    let semaphore = Arc::new(Semaphore::new(1));
-    let held = semaphore.try_acquire().unwrap();
-    let mut waits = Polled::pending(semaphore.acquire());
-    let mut owned = Polled::pending(semaphore.clone().acquire_owned());
-    let mut or_closed = Polled::pending(semaphore.acquire().or_closed());
-    let mut owned_or_closed = Polled::pending(semaphore.clone().acquire_owned().or_closed());
-    assert!(!semaphore.is_closed());
-    semaphore.close();
-    semaphore.close();
-    assert!(semaphore.is_closed());
-    assert_eq!(
-        (waits.wakes(), or_closed.wakes(), semaphore.waiter_count()),
-        (1, 1, 0)
-    );
-    assert_eq!(panic_of(|| waits.poll()), CLOSED);
-    assert_eq!(panic_of(|| owned.poll()), CLOSED);
-    assert_eq!(or_closed.ready().unwrap_err(), Closed);
-    assert_eq!(owned_or_closed.ready().unwrap_err(), Closed);
+    each_fairness(|fairness| {
+        let semaphore = Arc::new(Semaphore::with_fairness(1, fairness));
+        let held = semaphore.try_acquire().unwrap();
+        let mut waits = Polled::pending(semaphore.acquire());
+        let mut owned = Polled::pending(semaphore.clone().acquire_owned());
+        let mut or_closed = Polled::pending(semaphore.acquire().or_closed());
+        let mut owned_or_closed = Polled::pending(semaphore.clone().acquire_owned().or_closed());
+        assert!(!semaphore.is_closed());
+        semaphore.close();
+        semaphore.close();
+        assert!(semaphore.is_closed());
+        assert_eq!(
+            (waits.wakes(), or_closed.wakes(), semaphore.waiter_count()),
+            (1, 1, 0)
+        );
+        assert_eq!(panic_of(|| waits.poll()), CLOSED);
+        assert_eq!(panic_of(|| owned.poll()), CLOSED);
+        assert_eq!(or_closed.ready().unwrap_err(), Closed);
+        assert_eq!(owned_or_closed.ready().unwrap_err(), Closed);
 
-    assert_eq!(panic_of(|| Polled::new(semaphore.acquire()).poll()), CLOSED);
-    assert_eq!(panic_of(|| semaphore.blocking_acquire()), CLOSED);
-    assert_eq!(
-        Polled::new(semaphore.acquire().or_closed())
-            .ready()
-            .unwrap_err(),
-        Closed
-    );
-    drop(held);
-    assert!(semaphore.try_acquire().is_none());
-    assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
-    semaphore.add_permits(1);
-    assert!(semaphore.clone().try_acquire_owned().is_none());
-    assert_eq!(Closed.to_string(), "the semaphore has been closed");
+        assert_eq!(panic_of(|| Polled::new(semaphore.acquire()).poll()), CLOSED);
+        assert_eq!(panic_of(|| semaphore.blocking_acquire()), CLOSED);
+        assert_eq!(
+            Polled::new(semaphore.acquire().or_closed())
+                .ready()
+                .unwrap_err(),
+            Closed
+        );
+        drop(held);
+        assert!(semaphore.try_acquire().is_none());
+        assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+        semaphore.add_permits(1);
+        assert!(semaphore.clone().try_acquire_owned().is_none());
+        assert_eq!(Closed.to_string(), "the semaphore has been closed");
+    });
 }
 
 #[test]
 fn granted_before_closing_is_granted() {
-    let semaphore = Semaphore::new(0);
+    let semaphore = fifo(0);
     let mut granted = Polled::pending(semaphore.acquire());
     let dropped = Polled::pending(semaphore.acquire());
     semaphore.add_permits(2);
@@ -661,48 +695,52 @@ fn granted_before_closing_is_granted() {
 
 #[test]
 fn turned_away_and_dropped_unpolled_changes_nothing() {
-    let semaphore = Semaphore::new(1);
-    let waits = Polled::pending(semaphore.acquire_many(2));
-    semaphore.close();
-    drop(waits);
-    assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+    each_fairness(|fairness| {
+        let semaphore = Semaphore::with_fairness(1, fairness);
+        let waits = Polled::pending(semaphore.acquire_many(2));
+        semaphore.close();
+        drop(waits);
+        assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+    });
 }
 
 #[test]
 fn closing_ends_the_waits_of_tasks_and_threads() {
-    World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(1));
-        let waits = |n: usize| {
-            let semaphore = semaphore.clone();
-            move || async move {
-                match n % 2 {
-                    0 => message(
-                        &*std::panic::AssertUnwindSafe(semaphore.acquire_many(2))
-                            .catch_unwind()
+    each_fairness(|fairness| {
+        World::each(|world| {
+            let semaphore = Arc::new(Semaphore::with_fairness(1, fairness));
+            let waits = |n: usize| {
+                let semaphore = semaphore.clone();
+                move || async move {
+                    match n % 2 {
+                        0 => message(
+                            &*std::panic::AssertUnwindSafe(semaphore.acquire_many(2))
+                                .catch_unwind()
+                                .await
+                                .unwrap_err(),
+                        ),
+                        _ => semaphore
+                            .acquire_many(2)
+                            .or_closed()
                             .await
-                            .unwrap_err(),
-                    ),
-                    _ => semaphore
-                        .acquire_many(2)
-                        .or_closed()
-                        .await
-                        .unwrap_err()
-                        .to_string(),
+                            .unwrap_err()
+                            .to_string(),
+                    }
                 }
+            };
+            let tasks: Vec<_> = (0..8).map(|n| world.spawn(waits(n))).collect();
+            let thread = {
+                let semaphore = semaphore.clone();
+                thread::spawn(move || panic_of(|| semaphore.blocking_acquire_many(2)))
+            };
+            until(|| semaphore.waiter_count() == 9);
+            semaphore.close();
+            for (n, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.join(), [CLOSED, &Closed.to_string()][n % 2]);
             }
-        };
-        let tasks: Vec<_> = (0..8).map(|n| world.spawn(waits(n))).collect();
-        let thread = {
-            let semaphore = semaphore.clone();
-            thread::spawn(move || panic_of(|| semaphore.blocking_acquire_many(2)))
-        };
-        until(|| semaphore.waiter_count() == 9);
-        semaphore.close();
-        for (n, task) in tasks.into_iter().enumerate() {
-            assert_eq!(task.join(), [CLOSED, &Closed.to_string()][n % 2]);
-        }
-        assert_eq!(thread.join().unwrap(), CLOSED);
-        assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+            assert_eq!(thread.join().unwrap(), CLOSED);
+            assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
+        });
     });
 }
 
@@ -710,83 +748,87 @@ fn closing_ends_the_waits_of_tasks_and_threads() {
 
 #[test]
 fn permits_are_conserved_and_never_exceeded() {
-    const PERMITS: usize = 4;
-    World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(PERMITS));
-        let inside = Arc::new(AtomicUsize::new(0));
-        fn enter(inside: &AtomicUsize, permits: usize) {
-            assert!(inside.fetch_add(permits, SeqCst) + permits <= PERMITS);
-        }
-        let tasks: Vec<_> = (0..12)
-            .map(|n| {
-                let (semaphore, inside) = (semaphore.clone(), inside.clone());
-                world.spawn(move || async move {
-                    for round in 0..50 {
-                        let size = (n + round) % PERMITS + 1;
-                        let mut cancelled = semaphore.acquire_many(size);
-                        if (n * round) % 3 == 1 {
-                            let _ = poll!(&mut cancelled);
-                            if round % 2 == 0 {
+    each_fairness(|fairness| {
+        const PERMITS: usize = 4;
+        World::each(|world| {
+            let semaphore = Arc::new(Semaphore::with_fairness(PERMITS, fairness));
+            let inside = Arc::new(AtomicUsize::new(0));
+            fn enter(inside: &AtomicUsize, permits: usize) {
+                assert!(inside.fetch_add(permits, SeqCst) + permits <= PERMITS);
+            }
+            let tasks: Vec<_> = (0..12)
+                .map(|n| {
+                    let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                    world.spawn(move || async move {
+                        for round in 0..50 {
+                            let size = (n + round) % PERMITS + 1;
+                            let mut cancelled = semaphore.acquire_many(size);
+                            if (n * round) % 3 == 1 {
+                                let _ = poll!(&mut cancelled);
+                                if round % 2 == 0 {
+                                    common::yield_now().await;
+                                }
+                            }
+                            drop(cancelled);
+                            let permit = match round % 4 {
+                                0 => semaphore.try_acquire_many(size),
+                                _ => Some(semaphore.acquire_many(size).await),
+                            };
+                            if let Some(permit) = permit {
+                                enter(&inside, size);
                                 common::yield_now().await;
+                                inside.fetch_sub(size, SeqCst);
+                                drop(permit);
                             }
                         }
-                        drop(cancelled);
-                        let permit = match round % 4 {
-                            0 => semaphore.try_acquire_many(size),
-                            _ => Some(semaphore.acquire_many(size).await),
-                        };
-                        if let Some(permit) = permit {
+                    })
+                })
+                .collect();
+            let threads: Vec<_> = (1..=3)
+                .map(|size| {
+                    let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                    thread::spawn(move || {
+                        for _ in 0..50 {
+                            let _permits = semaphore.blocking_acquire_many(size);
                             enter(&inside, size);
-                            common::yield_now().await;
                             inside.fetch_sub(size, SeqCst);
-                            drop(permit);
                         }
-                    }
+                    })
                 })
-            })
-            .collect();
-        let threads: Vec<_> = (1..=3)
-            .map(|size| {
-                let (semaphore, inside) = (semaphore.clone(), inside.clone());
-                thread::spawn(move || {
-                    for _ in 0..50 {
-                        let _permits = semaphore.blocking_acquire_many(size);
-                        enter(&inside, size);
-                        inside.fetch_sub(size, SeqCst);
-                    }
-                })
-            })
-            .collect();
-        tasks.into_iter().for_each(Task::join);
-        threads.into_iter().for_each(|it| it.join().unwrap());
-        assert_eq!(counts(&semaphore), [PERMITS, 0, PERMITS, 0]);
+                .collect();
+            tasks.into_iter().for_each(Task::join);
+            threads.into_iter().for_each(|it| it.join().unwrap());
+            assert_eq!(counts(&semaphore), [PERMITS, 0, PERMITS, 0]);
+        });
     });
 }
 
 #[test]
 fn permits_are_conserved_while_their_number_changes() {
-    World::each(|world| {
-        let semaphore = Arc::new(Semaphore::new(2));
-        let tasks: Vec<_> = (0..4)
-            .map(|n| {
-                let semaphore = semaphore.clone();
-                world.spawn(move || async move {
-                    for round in 0..100 {
-                        drop(semaphore.acquire_many((n + round) % 2 + 1).await);
-                    }
+    each_fairness(|fairness| {
+        World::each(|world| {
+            let semaphore = Arc::new(Semaphore::with_fairness(2, fairness));
+            let tasks: Vec<_> = (0..4)
+                .map(|n| {
+                    let semaphore = semaphore.clone();
+                    world.spawn(move || async move {
+                        for round in 0..100 {
+                            drop(semaphore.acquire_many((n + round) % 2 + 1).await);
+                        }
+                    })
                 })
-            })
-            .collect();
-        until(|| {
-            semaphore.add_permits(3);
-            semaphore.forget_permits(2);
-            semaphore.add_permits(1);
-            semaphore.forget_permits(semaphore.reduce_permits(1) ^ 1);
-            semaphore.forget_permits(1);
-            tasks.iter().all(Task::has_ended)
+                .collect();
+            until(|| {
+                semaphore.add_permits(3);
+                semaphore.forget_permits(2);
+                semaphore.add_permits(1);
+                semaphore.forget_permits(semaphore.reduce_permits(1) ^ 1);
+                semaphore.forget_permits(1);
+                tasks.iter().all(Task::has_ended)
+            });
+            tasks.into_iter().for_each(Task::join);
+            assert_eq!(counts(&semaphore), [2, 0, 2, 0]);
         });
-        tasks.into_iter().for_each(Task::join);
-        assert_eq!(counts(&semaphore), [2, 0, 2, 0]);
     });
 }
 

@@ -35,7 +35,7 @@ use compio::{
     io::AsyncReadAt,
     runtime::{JoinError, Runtime, spawn},
 };
-use compio_sync::{Condvar, Event, Mutex, Semaphore, TierError, WakeStats, WakeTier};
+use compio_sync::{Condvar, Event, Fairness, Mutex, Semaphore, TierError, WakeStats, WakeTier};
 
 mod common;
 use common::{Watchdog, panic_of, until, yield_now as pass};
@@ -605,9 +605,12 @@ fn a_runtime_may_be_dropped_while_its_bell_rings() {
 fn a_runtime_that_is_dropped_while_it_is_woken_keeps_no_permit() {
     const RUNTIMES: usize = 300;
     const PERMITS: usize = 2;
-    for tier in TIERS {
+    for (tier, fairness) in TIERS
+        .into_iter()
+        .flat_map(|tier| [(tier, Fairness::Fifo), (tier, Fairness::default())])
+    {
         let _watchdog = Watchdog::new(&tier.to_string());
-        let semaphore = Arc::new(Semaphore::new(PERMITS));
+        let semaphore = Arc::new(Semaphore::with_fairness(PERMITS, fairness));
         let over = Arc::new(AtomicBool::new(false));
         let rival = thread::spawn({
             let (semaphore, over) = (semaphore.clone(), over.clone());

@@ -67,59 +67,63 @@ fn storm<F: Future<Output = ()> + 'static>(task: impl Fn(Random) -> F + Sync) {
 #[test]
 fn cancelled_acquires_keep_no_permit() {
     watched("cancelled_acquires_keep_no_permit", || {
-        let rounds = 100 * iterations();
-        let semaphore = Arc::new(Semaphore::new(5));
-        let (held, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        storm(|mut random| {
-            let (semaphore, held, got) = (semaphore.clone(), held.clone(), got.clone());
-            async move {
-                for _ in 0..rounds {
-                    let count = 1 + random.below(5);
-                    let acquire = semaphore.clone().acquire_many_owned(count);
-                    let Some(mut permit) = at_most(random.below(5), acquire).await else {
-                        continue;
-                    };
-                    got.fetch_add(1, Relaxed);
-                    assert!(held.fetch_add(count, SeqCst) + count <= 5);
-                    if random.below(3) == 0 {
-                        pass().await;
+        for fairness in crate::FAIRNESSES {
+            let rounds = 100 * iterations();
+            let semaphore = Arc::new(Semaphore::with_fairness(5, fairness));
+            let (held, got) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            storm(|mut random| {
+                let (semaphore, held, got) = (semaphore.clone(), held.clone(), got.clone());
+                async move {
+                    for _ in 0..rounds {
+                        let count = 1 + random.below(5);
+                        let acquire = semaphore.clone().acquire_many_owned(count);
+                        let Some(mut permit) = at_most(random.below(5), acquire).await else {
+                            continue;
+                        };
+                        got.fetch_add(1, Relaxed);
+                        assert!(held.fetch_add(count, SeqCst) + count <= 5);
+                        if random.below(3) == 0 {
+                            pass().await;
+                        }
+                        held.fetch_sub(count, SeqCst);
+                        drop(permit.split(random.below(count + 1)));
+                        drop(permit);
                     }
-                    held.fetch_sub(count, SeqCst);
-                    drop(permit.split(random.below(count + 1)));
-                    drop(permit);
                 }
-            }
-        });
-        assert!(got.load(Relaxed) > 0);
-        assert_eq!((semaphore.available_permits(), semaphore.in_use()), (5, 0));
-        assert_eq!(semaphore.waiter_count(), 0);
+            });
+            assert!(got.load(Relaxed) > 0);
+            assert_eq!((semaphore.available_permits(), semaphore.in_use()), (5, 0));
+            assert_eq!(semaphore.waiter_count(), 0);
+        }
     });
 }
 
 #[test]
 fn cancelled_locks_leave_the_mutex_unlocked() {
     watched("cancelled_locks_leave_the_mutex_unlocked", || {
-        let rounds = 100 * iterations();
-        let mutex = Arc::new(Mutex::new(0));
-        let got = Arc::new(AtomicUsize::new(0));
-        storm(|mut random| {
-            let (mutex, got) = (mutex.clone(), got.clone());
-            async move {
-                for _ in 0..rounds {
-                    if let Some(mut value) = at_most(random.below(5), mutex.lock()).await {
-                        let seen = *value;
-                        if random.below(3) == 0 {
-                            pass().await;
+        for fairness in crate::FAIRNESSES {
+            let rounds = 100 * iterations();
+            let mutex = Arc::new(Mutex::with_fairness(0, fairness));
+            let got = Arc::new(AtomicUsize::new(0));
+            storm(|mut random| {
+                let (mutex, got) = (mutex.clone(), got.clone());
+                async move {
+                    for _ in 0..rounds {
+                        if let Some(mut value) = at_most(random.below(5), mutex.lock()).await {
+                            let seen = *value;
+                            if random.below(3) == 0 {
+                                pass().await;
+                            }
+                            *value = seen + 1;
+                            got.fetch_add(1, Relaxed);
                         }
-                        *value = seen + 1;
-                        got.fetch_add(1, Relaxed);
                     }
                 }
-            }
-        });
-        assert_eq!(mutex.waiter_count(), 0);
-        let value = *mutex.try_lock().expect("it is unlocked");
-        assert!(value > 0 && value == got.load(Relaxed));
+            });
+            assert_eq!(mutex.waiter_count(), 0);
+            let value = *mutex.try_lock().expect("it is unlocked");
+            assert!(value > 0 && value == got.load(Relaxed));
+        }
     });
 }
 

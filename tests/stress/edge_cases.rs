@@ -15,7 +15,9 @@ use std::{
     thread,
 };
 
-use compio_sync::{Event, Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, WaiterQueue};
+use compio_sync::{
+    Event, Fairness, Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, WaiterQueue,
+};
 
 use crate::{
     Random, isolated, iterations, on_threads, pass, pass_until, poll_once, run, runtime, until,
@@ -28,7 +30,7 @@ use crate::{
 fn a_hundred_thousand_waiters_are_served_in_order() {
     watched("a_hundred_thousand_waiters_are_served_in_order", || {
         const WAITERS: usize = 100_000;
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let mut waits: Vec<_> = (0..WAITERS)
             .map(|_| Box::pin(semaphore.clone().acquire_owned()))
             .collect();
@@ -62,7 +64,7 @@ fn a_hundred_thousand_waiters_are_served_in_order() {
 fn a_hundred_thousand_tasks_wait_on_one_semaphore() {
     watched("a_hundred_thousand_tasks_wait_on_one_semaphore", || {
         const WAITERS: usize = 100_000;
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let releaser = thread::spawn({
             let semaphore = semaphore.clone();
             move || {
@@ -100,53 +102,56 @@ fn a_hundred_thousand_tasks_wait_on_one_semaphore() {
 #[test]
 fn a_close_turns_thousands_away() {
     watched("a_close_turns_thousands_away", || {
-        const TASKS: usize = 2_000;
-        const PERMITS: usize = 4;
-        for round in 0..iterations() {
-            let semaphore = Arc::new(Semaphore::new(PERMITS));
-            let turned_away = Arc::new(AtomicUsize::new(0));
-            let served: usize = on_threads(3, |thread| {
-                if thread == 2 {
-                    until(|| semaphore.waiter_count() >= TASKS);
-                    for _ in 0..round {
-                        thread::yield_now();
+        for fairness in crate::FAIRNESSES {
+            const TASKS: usize = 2_000;
+            const PERMITS: usize = 4;
+            for round in 0..iterations() {
+                let semaphore = Arc::new(Semaphore::with_fairness(PERMITS, fairness));
+                let turned_away = Arc::new(AtomicUsize::new(0));
+                let served: usize = on_threads(3, |thread| {
+                    if thread == 2 {
+                        until(|| semaphore.waiter_count() >= TASKS);
+                        for _ in 0..round {
+                            thread::yield_now();
+                        }
+                        semaphore.close();
+                        return 0;
                     }
-                    semaphore.close();
-                    return 0;
-                }
-                let (semaphore, turned_away) = (semaphore.clone(), turned_away.clone());
-                run(async move {
-                    let tasks: Vec<_> = (0..TASKS)
-                        .map(|_| {
-                            let (semaphore, turned_away) = (semaphore.clone(), turned_away.clone());
-                            compio::runtime::spawn(async move {
-                                let Ok(_permit) = semaphore.acquire().or_closed().await else {
-                                    turned_away.fetch_add(1, SeqCst);
-                                    return 0;
-                                };
-                                // It is the close that turns the others away: nobody gives back
-                                // anything before that.
-                                pass_until(|| turned_away.load(SeqCst) == 2 * TASKS - PERMITS)
-                                    .await;
-                                1
+                    let (semaphore, turned_away) = (semaphore.clone(), turned_away.clone());
+                    run(async move {
+                        let tasks: Vec<_> = (0..TASKS)
+                            .map(|_| {
+                                let (semaphore, turned_away) =
+                                    (semaphore.clone(), turned_away.clone());
+                                compio::runtime::spawn(async move {
+                                    let Ok(_permit) = semaphore.acquire().or_closed().await else {
+                                        turned_away.fetch_add(1, SeqCst);
+                                        return 0;
+                                    };
+                                    // It is the close that turns the others away: nobody gives back
+                                    // anything before that.
+                                    pass_until(|| turned_away.load(SeqCst) == 2 * TASKS - PERMITS)
+                                        .await;
+                                    1
+                                })
                             })
-                        })
-                        .collect();
-                    let mut served = 0;
-                    for task in tasks {
-                        served += task.await.expect("a task panicked");
-                    }
-                    served
+                            .collect();
+                        let mut served = 0;
+                        for task in tasks {
+                            served += task.await.expect("a task panicked");
+                        }
+                        served
+                    })
                 })
-            })
-            .into_iter()
-            .sum();
-            assert_eq!(served, PERMITS);
-            assert_eq!(
-                (semaphore.available_permits(), semaphore.waiter_count()),
-                (PERMITS, 0)
-            );
-            assert!(semaphore.try_acquire().is_none());
+                .into_iter()
+                .sum();
+                assert_eq!(served, PERMITS);
+                assert_eq!(
+                    (semaphore.available_permits(), semaphore.waiter_count()),
+                    (PERMITS, 0)
+                );
+                assert!(semaphore.try_acquire().is_none());
+            }
         }
     });
 }
@@ -159,7 +164,7 @@ fn the_greatest_number_of_permits_is_a_number_like_any_other() {
         "the_greatest_number_of_permits_is_a_number_like_any_other",
         || {
             const MAX: usize = Semaphore::MAX_PERMITS;
-            let semaphore = Arc::new(Semaphore::new(MAX));
+            let semaphore = Arc::new(Semaphore::with_fairness(MAX, Fairness::Fifo));
             let overflow = || catch_unwind(AssertUnwindSafe(|| semaphore.add_permits(1))).is_err();
             on_threads(4, |thread| {
                 let mut random = Random::new(thread);
@@ -215,72 +220,75 @@ fn the_greatest_number_of_permits_is_a_number_like_any_other() {
 #[test]
 fn storms_of_permits_are_accounted_for_exactly() {
     watched("storms_of_permits_are_accounted_for_exactly", || {
-        let rounds = 500 * iterations();
-        let semaphore = Arc::new(Semaphore::new(50));
-        // Of the permits of these waiters nothing is left but the count that they have forgotten.
-        let changes = on_threads(4, |thread| {
-            let semaphore = semaphore.clone();
-            run(async move {
-                let mut random = Random::new(thread);
-                let mut change = 0;
-                for _ in 0..rounds {
-                    let count = random.below(6);
-                    match random.below(9) {
-                        0..=2 => {
-                            semaphore.add_permits(count);
-                            change += count as isize;
-                        }
-                        3 => change -= semaphore.reduce_permits(count) as isize,
-                        4 if semaphore.max_permits() > 40 => {
-                            // There may be too few, held ones included, and then nothing changes.
-                            let forgotten =
-                                catch_unwind(AssertUnwindSafe(|| semaphore.forget_permits(count)));
-                            if forgotten.is_ok() {
-                                change -= count as isize;
+        for fairness in crate::FAIRNESSES {
+            let rounds = 500 * iterations();
+            let semaphore = Arc::new(Semaphore::with_fairness(50, fairness));
+            // Of the permits of these waiters nothing is left but the count that they have forgotten.
+            let changes = on_threads(4, |thread| {
+                let semaphore = semaphore.clone();
+                run(async move {
+                    let mut random = Random::new(thread);
+                    let mut change = 0;
+                    for _ in 0..rounds {
+                        let count = random.below(6);
+                        match random.below(9) {
+                            0..=2 => {
+                                semaphore.add_permits(count);
+                                change += count as isize;
                             }
-                        }
-                        5 => {
-                            if let Some(permit) = semaphore.try_acquire_many(count) {
-                                permit.forget();
-                                change -= count as isize;
+                            3 => change -= semaphore.reduce_permits(count) as isize,
+                            4 if semaphore.max_permits() > 40 => {
+                                // There may be too few, held ones included, and then nothing changes.
+                                let forgotten = catch_unwind(AssertUnwindSafe(|| {
+                                    semaphore.forget_permits(count)
+                                }));
+                                if forgotten.is_ok() {
+                                    change -= count as isize;
+                                }
                             }
-                        }
-                        6 => {
-                            let acquire = semaphore.acquire_many(count);
-                            if let Some(mut permit) = crate::at_most(3, acquire).await {
-                                let some = permit.split(count / 2).expect("it is less");
-                                change -= some.num_permits() as isize;
-                                some.forget();
+                            5 => {
+                                if let Some(permit) = semaphore.try_acquire_many(count) {
+                                    permit.forget();
+                                    change -= count as isize;
+                                }
                             }
-                        }
-                        _ => {
-                            let acquire = semaphore.acquire_many(count);
-                            if let Some(permit) = crate::at_most(4, acquire).await {
-                                pass().await;
-                                drop(permit);
+                            6 => {
+                                let acquire = semaphore.acquire_many(count);
+                                if let Some(mut permit) = crate::at_most(3, acquire).await {
+                                    let some = permit.split(count / 2).expect("it is less");
+                                    change -= some.num_permits() as isize;
+                                    some.forget();
+                                }
+                            }
+                            _ => {
+                                let acquire = semaphore.acquire_many(count);
+                                if let Some(permit) = crate::at_most(4, acquire).await {
+                                    pass().await;
+                                    drop(permit);
+                                }
                             }
                         }
                     }
-                }
-                change
-            })
-        });
-        let expected = 50 + changes.iter().sum::<isize>();
-        assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
-        if expected >= 0 {
-            assert_eq!(semaphore.max_permits() as isize, expected);
-            assert_eq!(semaphore.available_permits() as isize, expected);
-        } else {
-            // More was forgotten than there was: the debt shows once it has been repaid.
-            assert_eq!(
-                (semaphore.max_permits(), semaphore.available_permits()),
-                (0, 0)
-            );
-            semaphore.add_permits(expected.unsigned_abs() + 1);
-            assert_eq!(
-                (semaphore.max_permits(), semaphore.available_permits()),
-                (1, 1)
-            );
+                    change
+                })
+            });
+            let expected = 50 + changes.iter().sum::<isize>();
+            assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
+            if expected >= 0 {
+                assert_eq!(semaphore.max_permits() as isize, expected);
+                assert_eq!(semaphore.available_permits() as isize, expected);
+            } else {
+                // More was forgotten than there was: the debt shows once it has been repaid.
+                assert_eq!(
+                    (semaphore.max_permits(), semaphore.available_permits()),
+                    (0, 0)
+                );
+                semaphore.add_permits(expected.unsigned_abs() + 1);
+                assert_eq!(
+                    (semaphore.max_permits(), semaphore.available_permits()),
+                    (1, 1)
+                );
+            }
         }
     });
 }

@@ -92,47 +92,49 @@ fn no_more_permits_are_held_than_there_are_across_runtimes() {
     watched(
         "no_more_permits_are_held_than_there_are_across_runtimes",
         || {
-            const TASKS: usize = 50;
-            let rounds = 10 * iterations();
-            for (threads, permits) in [(2, 1), (2, 3), (4, 7)] {
-                let semaphore = Arc::new(Semaphore::new(permits));
-                let inside = Arc::new(Inside::default());
-                let finished: usize = on_threads(threads, |thread| {
-                    let (semaphore, inside) = (semaphore.clone(), inside.clone());
-                    run(async move {
-                        let tasks: Vec<_> = (0..TASKS)
-                            .map(|task| {
-                                let (semaphore, inside) = (semaphore.clone(), inside.clone());
-                                let mut random = Random::new(thread * TASKS + task);
-                                compio::runtime::spawn(async move {
-                                    for _ in 0..rounds {
-                                        let count = 1 + random.below(permits);
-                                        let permit = semaphore.acquire_many(count).await;
-                                        inside.enter(count);
-                                        if random.below(2) == 0 {
-                                            pass().await;
+            for fairness in crate::FAIRNESSES {
+                const TASKS: usize = 50;
+                let rounds = 10 * iterations();
+                for (threads, permits) in [(2, 1), (2, 3), (4, 7)] {
+                    let semaphore = Arc::new(Semaphore::with_fairness(permits, fairness));
+                    let inside = Arc::new(Inside::default());
+                    let finished: usize = on_threads(threads, |thread| {
+                        let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                        run(async move {
+                            let tasks: Vec<_> = (0..TASKS)
+                                .map(|task| {
+                                    let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                                    let mut random = Random::new(thread * TASKS + task);
+                                    compio::runtime::spawn(async move {
+                                        for _ in 0..rounds {
+                                            let count = 1 + random.below(permits);
+                                            let permit = semaphore.acquire_many(count).await;
+                                            inside.enter(count);
+                                            if random.below(2) == 0 {
+                                                pass().await;
+                                            }
+                                            inside.exit(count);
+                                            drop(permit);
                                         }
-                                        inside.exit(count);
-                                        drop(permit);
-                                    }
+                                    })
                                 })
-                            })
-                            .collect();
-                        let mut finished = 0;
-                        for task in tasks {
-                            task.await.expect("a task panicked");
-                            finished += 1;
-                        }
-                        finished
+                                .collect();
+                            let mut finished = 0;
+                            for task in tasks {
+                                task.await.expect("a task panicked");
+                                finished += 1;
+                            }
+                            finished
+                        })
                     })
-                })
-                .into_iter()
-                .sum();
-                assert_eq!(finished, threads * TASKS);
-                assert_eq!(inside.entries.load(SeqCst), threads * TASKS * rounds);
-                assert!(inside.most.load(SeqCst) <= permits, "{permits} permits");
-                assert_eq!(semaphore.available_permits(), permits);
-                assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
+                    .into_iter()
+                    .sum();
+                    assert_eq!(finished, threads * TASKS);
+                    assert_eq!(inside.entries.load(SeqCst), threads * TASKS * rounds);
+                    assert!(inside.most.load(SeqCst) <= permits, "{permits} permits");
+                    assert_eq!(semaphore.available_permits(), permits);
+                    assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
+                }
             }
         },
     );

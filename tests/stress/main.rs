@@ -19,8 +19,12 @@ use std::{
 };
 
 use compio::runtime::Runtime;
+use compio_sync::Fairness;
 
 const DEFAULT: usize = 30;
+
+/// What of each there is to be tested.
+const FAIRNESSES: [Fairness; 3] = [Fairness::Fifo, Fairness::Bounded(1), Fairness::DEFAULT];
 
 /// How much a test is to do, in its own unit.
 fn iterations() -> usize {
