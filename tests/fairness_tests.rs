@@ -136,7 +136,6 @@ for_both![
 ];
 
 #[test]
-#[ignore = "the one that comes back last is the first"]
 fn passed_over_waiters_that_come_back_are_passed_by_nobody() {
     passed_over_waiters_that_find_nothing_are_handed_what_is_released_next::<Semaphore>();
 }
@@ -630,7 +629,6 @@ fn large_request_that_came_back_is_passed_by_nobody() {
 }
 
 #[test]
-#[ignore = "one that was called takes what the head waits for"]
 fn large_request_that_came_back_is_not_passed_by_one_that_was_called_before() {
     let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(1));
     let (held, mut large, mut small) = large_one_that_came_back(&semaphore);
@@ -642,7 +640,6 @@ fn large_request_that_came_back_is_not_passed_by_one_that_was_called_before() {
 }
 
 #[test]
-#[ignore = "it waits for the head"]
 fn newcomer_goes_on_with_what_a_passed_head_does_not_come_for() {
     // With the permits of the one that passed coming back, and without.
     for is_forgotten in [false, true] {
