@@ -839,7 +839,7 @@ fn notified_and_unpolled_wait_over_a_bounded_mutex_stalls_nobody() {
 /// nothing, nobody takes the lock before it does but who has it already.
 fn one_that_was_late_is_next_on_real_threads<L: Lock>() {
     const N: usize = 4;
-    const COMEBACKS: usize = 100;
+    const COMEBACKS: usize = 20;
     let _watchdog = Watchdog::new("two threads that pass, and one that is late");
     let lock = L::with(bounded(N));
     let taken = AtomicUsize::new(0);
