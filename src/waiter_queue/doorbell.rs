@@ -5,19 +5,25 @@
 //! thread is cheap and never blocks. One word holds the box and tells whether the listener sleeps:
 //!
 //! ```text
-//!              deliver: ring            deliver               deliver
-//!          ┌──────────────────┐        ┌───────┐
-//!          │                  ▼        │       ▼
-//!        ARMED               pile ─────┘      CLOSED ──► handed back to the caller,
-//!          ▲                  │ take            ▲        who wakes directly
-//!          │ arm              ▼                 │ close
-//!          └──────────────── EMPTY ─────────────┘ (from any state)
+//!     LENT ────────────────┐
+//!     ▲  │ give back       │ deliver: ring
+//! lend│  ▼                 ▼            deliver               deliver
+//!    ARMED ──────────────► pile ◄──────────────┐              CLOSED ──► handed back to the
+//!     ▲     deliver: ring  │  └────────────────┘                ▲        caller, who wakes
+//!     │                    │ take                               │        directly
+//!     │ arm                ▼                                    │ close (from any state)
+//!     └───────────────── EMPTY ────────────────────────────────┘
 //! ```
 //!
 //! Only the listener takes, arms and closes. It arms with a compare-exchange from `EMPTY`, so a
 //! delivery either is seen by it or sees `ARMED`; the one delivery that replaces `ARMED` rings,
 //! and no other does until the listener has slept again. How it rings is the tier that the
 //! listener has armed: see [`WakeTier`].
+//!
+//! Where the tier is the generic one, a ring is a call of a waker of the runtime's own. For a single
+//! waiter its own waker does as well, and saves the way through the listener: so one waiter at a
+//! time may be woken that way, which is *lent*, and is given back when that waiter is polled. No
+//! more than one, as each such wake takes a place in a queue of the runtime's that may fill.
 //!
 //! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
 //! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
@@ -39,6 +45,7 @@ use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, AtomicWaker};
 const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
 const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
+const LENT: *mut Waiter = std::ptr::without_provenance_mut(3);
 
 pub(crate) struct Bell {
     letters: AtomicPtr<Waiter>,
@@ -114,7 +121,8 @@ impl Bell {
                 pile.lay_on(EMPTY);
                 return Err(pile);
             }
-            pile.lay_on(if letters == ARMED { EMPTY } else { letters });
+            let is_armed = letters == ARMED || letters == LENT;
+            pile.lay_on(if is_armed { EMPTY } else { letters });
             // ORDERING: Release publishes the waiters to `take`; Acquire pairs with `arm`.
             match self
                 .letters
@@ -128,10 +136,44 @@ impl Bell {
         // otherwise it is for the books only.
         let tier = WakeTier::from_index(self.armed.load(Relaxed));
         self.stats(tier).delivered(count);
-        if letters == ARMED {
+        if letters == ARMED || letters == LENT {
             self.ring(tier);
         }
         Ok(())
+    }
+
+    /// Lets the caller wake one waiter by its own waker, if the listener sleeps by the generic tier
+    /// and nobody else does that just now.
+    pub(super) fn lend(&self) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides; and whoever wakes by the waiter's own waker
+        // though the tier is another one does nothing wrong.
+        let may = self.letters.load(Relaxed) == ARMED
+            && WakeTier::from_index(self.armed.load(Relaxed)) == WakeTier::Generic;
+        // ORDERING: Relaxed. The wake brings all along; a delivery that replaces `LENT` pairs with
+        // `arm`, whose release sequence this continues.
+        let is_lent = may
+            && self
+                .letters
+                .compare_exchange(ARMED, LENT, Relaxed, Relaxed)
+                .is_ok();
+        if is_lent {
+            self.stats(WakeTier::Generic).delivered(1);
+            self.stats(WakeTier::Generic).rang();
+        }
+        is_lent
+    }
+
+    /// Ends the loan, if there is one: its waiter is being polled, or another of this runtime.
+    pub(super) fn give_back(&self) {
+        // ORDERING: Relaxed, both, as in `lend`.
+        if self.letters.load(Relaxed) == LENT
+            && self
+                .letters
+                .compare_exchange(LENT, ARMED, Relaxed, Relaxed)
+                .is_ok()
+        {
+            self.stats(WakeTier::Generic).slept();
+        }
     }
 
     fn ring(&self, tier: WakeTier) {
@@ -196,7 +238,7 @@ impl Bell {
     }
 
     fn into_chain(letters: *mut Waiter) -> Chain<Letter> {
-        if letters == ARMED || letters == CLOSED {
+        if [ARMED, LENT, CLOSED].contains(&letters) {
             return Chain::new();
         }
         // SAFETY: piles laid on each other by `deliver`, which the swap has taken over.

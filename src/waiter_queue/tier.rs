@@ -283,7 +283,7 @@ impl std::error::Error for TierError {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakeStats {
-    /// How often the runtime's listener has gone to sleep by this tier.
+    /// How often the runtime has become ready to be rung by this tier.
     pub sleeps: usize,
     /// How often another thread has rung it.
     pub rings: usize,

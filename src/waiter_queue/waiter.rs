@@ -288,13 +288,7 @@ impl Ticket {
             };
         }
         let waker = cx.waker().clone();
-        let home = if is_known {
-            // SAFETY: written by this side, and left in place by the letter.
-            node.task
-                .with(|task| unsafe { (*task).assume_init_ref() }.home)
-        } else {
-            home(&waker)
-        };
+        let home = if is_known { self.home() } else { home(&waker) };
         // SAFETY: the node is called and its letter has arrived: the place is empty, and nobody else
         // looks at it before `CALLED` is cleared.
         node.task.with_mut(|cell| unsafe {
@@ -330,6 +324,14 @@ impl Ticket {
     /// Whether the waiter was passed over, and is not in line.
     pub(super) fn is_absent(&self) -> bool {
         self.look() == Look::Absent
+    }
+
+    /// The home of the waker that was left last.
+    pub(super) fn home(&self) -> Option<&'static Bell> {
+        // SAFETY: written by this side only, and left in place by a letter that took the waker out.
+        self.node()
+            .task
+            .with(|task| unsafe { (*task).assume_init_ref() }.home)
     }
 
     /// Ends the future's side.

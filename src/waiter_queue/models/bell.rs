@@ -264,3 +264,39 @@ fn bell_of_a_batch_is_its_waiters_home() {
         });
     });
 }
+
+#[test]
+fn bell_that_was_lent_is_rung_for_the_next_and_given_back() {
+    explore(3, || {
+        with_bell(|bell| {
+            let (lent, sent) = (Probe::new(), Probe::new());
+            bell.open(WakeTier::Generic);
+            let deliver = |probe: Probe| {
+                move || {
+                    let mut batch = Batch::new();
+                    batch.push(letter(&probe, bell));
+                    batch.deliver();
+                    batch.finish();
+                }
+            };
+            let deliverers = [spawn(deliver(lent.clone())), spawn(deliver(sent.clone()))];
+            // Polls of the runtime's waiters.
+            bell.give_back();
+            let rung = Probe::new();
+            loop {
+                wake_all(bell.take());
+                let waker = rung.waker();
+                if generic::sleep(bell, &Context::from_waker(&waker)) {
+                    break;
+                }
+            }
+            bell.give_back();
+            deliverers.into_iter().for_each(|one| one.join().unwrap());
+            // Who was not woken by the own waker is in the box, and the bell has rung for it.
+            let left = wake_all(bell.take());
+            assert_eq!(rung.wakes(), usize::from(left > 0));
+            assert_eq!((lent.wakes(), sent.wakes()), (1, 1));
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
