@@ -20,7 +20,7 @@ mod windows {
     use std::{
         env,
         future::{Future, poll_fn},
-        io,
+        io, mem,
         os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle},
         pin::pin,
         ptr::{null, null_mut},
@@ -183,19 +183,17 @@ mod windows {
     async fn take_turns<R: Ring>(mine: Arc<R>, other: Arc<R>, begun: &Barrier, first: bool) {
         for round in 0..ROUND_TRIPS {
             let mut sleep = pin!(mine.clone().sleep());
-            let mut ring = round > 0 || first;
-            let mut begin = || {
-                if round == 0 {
-                    begun.wait();
-                }
-                if ring {
-                    other.ring();
-                    ring = false;
-                }
-            };
+            let mut begins = true;
             poll_fn(|cx| {
                 let polled = sleep.as_mut().poll(cx);
-                begin();
+                if mem::take(&mut begins) {
+                    if round == 0 {
+                        begun.wait();
+                    }
+                    if round > 0 || first {
+                        other.ring();
+                    }
+                }
                 polled
             })
             .await;

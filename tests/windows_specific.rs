@@ -167,6 +167,20 @@ fn child(name: &str, role: &str) -> Command {
     command
 }
 
+/// Runs `test`, the body of the test `name`, in a process without other tests: a wake for a runtime
+/// that is gone is passed on, and counted, by the one that has got its bell.
+fn by_itself(name: &'static str, test: impl FnOnce()) {
+    const ALL_OF_IT: &str = "all of it";
+    let _watchdog = Watchdog::new(ALL_OF_IT);
+    if role().is_some() {
+        test();
+        println!("{}", played(ALL_OF_IT));
+    } else {
+        let output = child(name, ALL_OF_IT).output();
+        assert_played(ALL_OF_IT, &output.expect("a child"));
+    }
+}
+
 /// Which part this process is to play, if it is a child.
 fn role() -> Option<String> {
     env::var(ROLE).ok()
@@ -253,27 +267,29 @@ fn take_turns(tier: WakeTier) -> Vec<(WakeStats, WakeStats)> {
 
 #[test]
 fn test_windows_iocp_integration() {
-    let _watchdog = Watchdog::new("two runtimes");
-    for (iocp, generic) in take_turns(WakeTier::Iocp) {
-        assert_eq!(generic, WakeStats::default(), "nothing went another way");
-        assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
-        assert_eq!(iocp.batches, ROUNDS / 2, "one delivery for all: {iocp:?}");
-        assert_eq!(iocp.rings, ROUNDS / 2, "it slept each time: {iocp:?}");
-        assert_eq!(iocp.syscalls, ROUNDS / 2, "one post a ring: {iocp:?}");
-        assert_eq!(iocp.heard, ROUNDS / 2, "one completion a post: {iocp:?}");
-        assert!(iocp.sleeps >= ROUNDS / 2, "{iocp:?}");
-    }
+    by_itself("test_windows_iocp_integration", || {
+        for (iocp, generic) in take_turns(WakeTier::Iocp) {
+            assert_eq!(generic, WakeStats::default(), "nothing went another way");
+            assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
+            assert_eq!(iocp.batches, ROUNDS / 2, "one delivery for all: {iocp:?}");
+            assert_eq!(iocp.rings, ROUNDS / 2, "it slept each time: {iocp:?}");
+            assert_eq!(iocp.syscalls, ROUNDS / 2, "one post a ring: {iocp:?}");
+            assert_eq!(iocp.heard, ROUNDS / 2, "one completion a post: {iocp:?}");
+            assert!(iocp.sleeps >= ROUNDS / 2, "{iocp:?}");
+        }
+    });
 }
 
 #[test]
 fn the_generic_tier_completes_no_operation() {
-    let _watchdog = Watchdog::new("two runtimes");
-    for (iocp, generic) in take_turns(WakeTier::Generic) {
-        assert_eq!(iocp, WakeStats::default());
-        assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
-        assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
-        assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
-    }
+    by_itself("the_generic_tier_completes_no_operation", || {
+        for (iocp, generic) in take_turns(WakeTier::Generic) {
+            assert_eq!(iocp, WakeStats::default());
+            assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
+            assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
+            assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
+        }
+    });
 }
 
 #[test]
@@ -517,53 +533,55 @@ fn a_change_of_tiers_loses_no_wake() {
 /// beginning of a sleep and its arming, and rings while the listener is at work.
 #[test]
 fn many_ringers_and_a_restless_listener_lose_no_wake() {
-    const RINGERS: usize = 4;
-    const PERMITS: usize = 4_000;
-    for tier in TIERS {
-        let _watchdog = Watchdog::new(&tier.to_string());
-        let semaphore = Arc::new(Semaphore::new(0));
-        let ringers: Vec<_> = (0..RINGERS)
-            .map(|ringer| {
-                let semaphore = semaphore.clone();
-                thread::spawn(move || {
-                    for permit in 0..PERMITS {
-                        semaphore.add_permits(1);
-                        for _ in 0..(permit * (ringer + 1)) % 512 {
-                            hint::spin_loop();
-                        }
-                    }
-                })
-            })
-            .collect();
-        let counted = run(&runtime(), async move {
-            tier.select().expect("it can be had");
-            let tasks: Vec<_> = (0..RINGERS)
-                .map(|task| {
+    by_itself("many_ringers_and_a_restless_listener_lose_no_wake", || {
+        const RINGERS: usize = 4;
+        const PERMITS: usize = 4_000;
+        for tier in TIERS {
+            let _watchdog = Watchdog::new(&tier.to_string());
+            let semaphore = Arc::new(Semaphore::new(0));
+            let ringers: Vec<_> = (0..RINGERS)
+                .map(|ringer| {
                     let semaphore = semaphore.clone();
-                    spawn(async move {
+                    thread::spawn(move || {
                         for permit in 0..PERMITS {
-                            semaphore.acquire().await.forget();
-                            if permit % 3 == task % 3 {
-                                pass().await;
+                            semaphore.add_permits(1);
+                            for _ in 0..(permit * (ringer + 1)) % 512 {
+                                hint::spin_loop();
                             }
                         }
                     })
                 })
                 .collect();
-            for task in tasks {
-                task.await.expect("a task panicked");
+            let counted = run(&runtime(), async move {
+                tier.select().expect("it can be had");
+                let tasks: Vec<_> = (0..RINGERS)
+                    .map(|task| {
+                        let semaphore = semaphore.clone();
+                        spawn(async move {
+                            for permit in 0..PERMITS {
+                                semaphore.acquire().await.forget();
+                                if permit % 3 == task % 3 {
+                                    pass().await;
+                                }
+                            }
+                        })
+                    })
+                    .collect();
+                for task in tasks {
+                    task.await.expect("a task panicked");
+                }
+                stats(tier)
+            });
+            for ringer in ringers {
+                ringer.join().unwrap();
             }
-            stats(tier)
-        });
-        for ringer in ringers {
-            ringer.join().unwrap();
+            assert!(counted.rings <= counted.sleeps, "{tier}: {counted:?}");
+            if tier == WakeTier::Iocp {
+                assert!(counted.syscalls <= counted.rings, "{counted:?}");
+                assert!(counted.heard <= counted.syscalls, "{counted:?}");
+            }
         }
-        assert!(counted.rings <= counted.sleeps, "{tier}: {counted:?}");
-        if tier == WakeTier::Iocp {
-            assert!(counted.syscalls <= counted.rings, "{counted:?}");
-            assert!(counted.heard <= counted.syscalls, "{counted:?}");
-        }
-    }
+    });
 }
 
 // ---- runtimes that go away ----
@@ -999,40 +1017,45 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
 /// Both release all of the other's waiters at the same time, several times.
 #[test]
 fn two_runtimes_release_a_thousand_waiters_of_each_other() {
-    const ROUNDS: usize = 10;
-    const WAITERS: usize = 1_000;
-    for tier in TIERS {
-        let _watchdog = Watchdog::new(&tier.to_string());
-        let doors: Arc<[Semaphore; 2]> = Arc::new([const { Semaphore::new(0) }; 2]);
-        let both = Arc::new(Barrier::new(2));
-        let threads: Vec<_> = (0..2)
-            .map(|me| {
-                let (doors, both) = (doors.clone(), both.clone());
-                thread::spawn(move || {
-                    run(&runtime(), async move {
-                        tier.select().expect("it can be had");
-                        for _ in 0..ROUNDS {
-                            let waiters: Vec<_> = (0..WAITERS)
-                                .map(|_| {
-                                    let doors = doors.clone();
-                                    spawn(async move { doors[me].acquire().await.forget() })
-                                })
-                                .collect();
-                            pass_until(|| doors[me].waiter_count() == WAITERS).await;
-                            both.wait();
-                            doors[1 - me].add_permits(WAITERS);
-                            for waiter in waiters {
-                                waiter.await.expect("a waiter panicked");
-                            }
-                        }
-                        stats(tier)
+    by_itself(
+        "two_runtimes_release_a_thousand_waiters_of_each_other",
+        || {
+            const ROUNDS: usize = 10;
+            const WAITERS: usize = 1_000;
+            for tier in TIERS {
+                let _watchdog = Watchdog::new(&tier.to_string());
+                let doors: Arc<[Semaphore; 2]> = Arc::new([const { Semaphore::new(0) }; 2]);
+                let both = Arc::new(Barrier::new(2));
+                let threads: Vec<_> = (0..2)
+                    .map(|me| {
+                        let (doors, both) = (doors.clone(), both.clone());
+                        thread::spawn(move || {
+                            run(&runtime(), async move {
+                                tier.select().expect("it can be had");
+                                for _ in 0..ROUNDS {
+                                    let waiters: Vec<_> = (0..WAITERS)
+                                        .map(|_| {
+                                            let doors = doors.clone();
+                                            spawn(async move { doors[me].acquire().await.forget() })
+                                        })
+                                        .collect();
+                                    pass_until(|| doors[me].waiter_count() == WAITERS).await;
+                                    both.wait();
+                                    doors[1 - me].add_permits(WAITERS);
+                                    for waiter in waiters {
+                                        waiter.await.expect("a waiter panicked");
+                                    }
+                                }
+                                stats(tier)
+                            })
+                        })
                     })
-                })
-            })
-            .collect();
-        for thread in threads {
-            let stats = thread.join().unwrap();
-            assert_eq!(stats.wakes, ROUNDS * WAITERS, "{tier}: {stats:?}");
-        }
-    }
+                    .collect();
+                for thread in threads {
+                    let stats = thread.join().unwrap();
+                    assert_eq!(stats.wakes, ROUNDS * WAITERS, "{tier}: {stats:?}");
+                }
+            }
+        },
+    );
 }

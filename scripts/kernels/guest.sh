@@ -172,7 +172,7 @@ uring() {
     detail="generic, "
     # shellcheck disable=SC2086  # words
     found "Err(Driver { tier: Futex, driver: Poll })" && played tier-auto auto &&
-        refused "driver, Poll" && suite $behaviour
+        refused "driver, Poll" && suite lib runtime_edges $behaviour
     status=$?
     echo 0 >/proc/sys/kernel/io_uring_disabled
     return $status
