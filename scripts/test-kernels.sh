@@ -5,9 +5,9 @@
 #
 #   scripts/test-kernels.sh [--quick | X.Y ...]
 #
-# --quick boots the oldest and the newest only, and leaves out variants that differ little. Each kernel and variant gets a line in the summary;
-# the exit status is 0 if all passed. Needs Rust, and Debian or a relative of it, whose apt it uses
-# to install what is missing (qemu, busybox).
+# --quick boots the oldest and the newest only, and leaves out variants that differ little. Each
+# kernel and variant gets a line in the summary; the exit status is 0 if all passed. Needs Rust, and
+# Debian or a relative of it, whose apt it uses to install what is missing (qemu, busybox).
 #
 # ONLY="tier linux_specific" runs only these variants; SKIP holds options for all test programs,
 # e.g. "--skip slow_test". KERNELS is where kernels are kept.

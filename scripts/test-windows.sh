@@ -4,8 +4,8 @@
 #
 #   scripts/test-windows.sh [--quick] [DIR]     # DIR: where tools and build go; see windows/setup.sh
 #
-#   --quick   the library's own tests, the Windows ones and the semaphore's; no documentation tests,
-#             no other feature sets
+#   --quick   no stress and no documentation tests, no other feature sets, and the completion port
+#             tier forced for the semaphore's tests only
 #
 # Prints a line for each test binary and a total. What Wine shows is that the crate's Windows code
 # does what it should with the Windows API as Wine implements it, in real processes and threads. What
@@ -28,9 +28,9 @@ export RUST_BACKTRACE=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 CARGO_TERM
 export WIN_TEST_TIMEOUT=${WIN_TEST_TIMEOUT:-600}
 passed=0 failed=0
 
-# A line for what has just run: its name, its exit status, its log.
+# A line for what has just run: its name, its exit status, its log, the seconds it took.
 report() {
-    local name=$1 status=$2 log=$3 results
+    local name=$1 status=$2 log=$3 seconds=$4 results
     results=$(sed -n 's/^test result: [A-Za-z]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log")
     local good bad skipped
     read -r good bad skipped < <(awk '{g += $1; b += $2; s += $3} END {print g + 0, b + 0, s + 0}' <<<"$results")
@@ -41,14 +41,14 @@ report() {
             "$name" "$good" "$bad" "$skipped" "$status" "$log"
         tail -40 "$log" | sed 's/^/    /'
     else
-        printf 'ok      %-40s %4s passed, %s ignored\n' "$name" "$good" "$skipped"
+        printf 'ok      %-40s %4s passed, %s ignored, %ss\n' "$name" "$good" "$skipped" "$seconds"
     fi
     passed=$((passed + good)) failed=$((failed + bad))
 }
 
 # Builds what cargo's arguments name and runs each test binary of it.
 suite() {
-    local title=$1 log name exe status
+    local title=$1 log name exe status begin
     shift
     log=$logs/build-${title// /-}.log
     if ! "$dir/bin/win-cargo" test --no-run "$@" >"$log" 2>&1; then
@@ -60,27 +60,58 @@ suite() {
     while read -r name exe; do
         status=0
         log=$logs/${title// /-}-$name.log
+        begin=$SECONDS
         "$dir/bin/wine-run" "$exe" >"$log" 2>&1 || status=$?
-        report "$title: $name" "$status" "$log"
+        report "$title: $name" "$status" "$log" "$((SECONDS - begin))"
     done < <(sed -n 's/^ *Executable .*(\(.*[/\\]\([^/\\]*\)-[0-9a-f]*\.exe\))$/\2 \1/p' "$log")
 }
 
 # Most tests run by each tier that there is. What else is asked for by the variable is asked for of
 # all runtimes of a test. The stress tests have tasks that wait for a wake without a rest, which is
 # what the completion port tier cannot do: see src/waiter_queue/windows.rs.
+behaviour=(--test semaphore_tests --test condvar_tests --test mutex_tests --test event_tests
+    --test waiter_queue_tests)
 if [ -n "$quick" ]; then
-    suite quick --lib --test windows_specific --test semaphore_tests
+    suite auto --lib --test windows_specific --test runtime_edges "${behaviour[@]}"
+    COMPIO_SYNC_TIER=iocp suite iocp --test semaphore_tests
 else
     suite auto --lib --tests
-    COMPIO_SYNC_TIER=iocp suite iocp --test semaphore_tests --test condvar_tests --test mutex_tests \
-        --test event_tests --test waiter_queue_tests
+    COMPIO_SYNC_TIER=iocp suite iocp "${behaviour[@]}"
     # A port per driver behind one for the process: what compio makes of IOCP with this feature.
     suite iocp-global --features compio-driver/iocp-global --lib --test windows_specific \
         --test semaphore_tests
+    # With this one, compio has events waited for by the kernel's own packets.
+    if grep -q NtAssociateWaitCompletionPacket /usr/lib/*/wine/x86_64-windows/ntdll.dll; then
+        suite iocp-wait-packet --features compio-driver/iocp-wait-packet --lib \
+            --test windows_specific --test semaphore_tests
+    else
+        printf 'skipped %-40s this Wine has no wait completion packets\n' "iocp-wait-packet"
+    fi
     suite without-features --no-default-features --lib --test semaphore_tests
     log=$logs/doc.log status=0
+    begin=$SECONDS
     "$dir/bin/win-cargo" test --doc >"$log" 2>&1 || status=$?
-    report "documentation" "$status" "$log"
+    report "documentation" "$status" "$log" "$((SECONDS - begin))"
+fi
+
+# The ways there are to ring a runtime, one of which is the crate's. The figures are Wine's, not
+# Windows'; that all of them work is a result.
+if [ -z "$quick" ]; then
+    log=$logs/windows_rings.log status=1
+    if "$dir/bin/win-cargo" test --no-run --bench windows_rings >"$log" 2>&1; then
+        exe=$(sed -n 's/^ *Executable .*(\(.*\.exe\))$/\1/p' "$log")
+        status=0
+        "$dir/bin/wine-run" "$exe" 5 >"$log" 2>&1 || status=$?
+    fi
+    if [ "$status" -eq 0 ]; then
+        printf 'ok      %-40s %4s ways\n' "benchmark: windows_rings" 3
+        sed 's/^/            /' "$log"
+        passed=$((passed + 1))
+    else
+        printf 'FAILED  %-40s (%s) %s\n' "benchmark: windows_rings" "$status" "$log"
+        tail -20 "$log" | sed 's/^/    /'
+        failed=$((failed + 1))
+    fi
 fi
 
 # The example of real work: reads a real directory, the same by either tier.

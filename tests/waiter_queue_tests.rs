@@ -4,6 +4,8 @@ mod common;
 
 use std::{
     cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -11,7 +13,7 @@ use std::{
     thread,
 };
 
-use common::{Polled, Task, World, claims::Primitive, panic_of, until};
+use common::{Polled, Task, World, claims::Primitive, panic_of, until, yield_now};
 use compio_sync::{WaiterQueue, WakeStats, WakeTier};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
@@ -238,15 +240,31 @@ fn no_wake_is_lost_between_the_condition_and_the_wait() {
 fn wakes_from_other_threads_go_by_the_tier_that_was_chosen() {
     World::each_compio(|world| {
         let queue = Arc::new(WaiterQueue::new());
+        let (queued, woken) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let sleeper = world.spawn_on(0, {
-            let queue = queue.clone();
+            let (queue, queued, woken) = (queue.clone(), queued.clone(), woken.clone());
             || async move {
-                queue.add_waiter_if(|| false).await;
+                let mut wait = pin!(queue.add_waiter_if(|| false));
+                poll_fn(|cx| {
+                    let polled = wait.as_mut().poll(cx);
+                    queued.store(true, SeqCst);
+                    polled
+                })
+                .await;
+                while !woken.load(SeqCst) {
+                    yield_now().await;
+                }
                 WakeStats::current(WakeTier::current().unwrap()).unwrap()
             }
         });
-        until(|| queue.waiter_count() == 1);
+        // Queued to its end, so that it is not by chance its own thread that serves the queue.
+        until(|| queued.load(SeqCst));
         queue.wake_one();
+        // Counted to the end, too.
+        woken.store(true, SeqCst);
         let stats = sleeper.join();
         assert_eq!((stats.batches, stats.wakes), (1, 1), "{stats:?}");
         assert!(stats.rings <= 1 && stats.sleeps >= stats.rings, "{stats:?}");

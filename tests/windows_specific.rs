@@ -10,14 +10,15 @@ use std::{
     cell::Cell,
     env,
     ffi::{OsStr, OsString, c_void},
-    future::Future,
+    future::{Future, poll_fn},
     hint,
     os::windows::{
         ffi::OsStringExt,
         io::{AsRawHandle, FromRawHandle, OwnedHandle},
     },
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    process::{Command, Output, Stdio},
+    pin::pin,
+    process::{self, Command, Output, Stdio},
     ptr,
     rc::Rc,
     sync::{
@@ -105,21 +106,37 @@ fn stats(tier: WakeTier) -> WakeStats {
     WakeStats::current(tier).expect("inside a runtime")
 }
 
-/// Waits for permits on a runtime of this thread, which gets them from another.
+/// Counts a wait as soon as it is queued to its end: what wakes it from then on is the bell.
+async fn counted<F: Future>(wait: F, queued: &AtomicUsize) -> F::Output {
+    let mut wait = pin!(wait);
+    let mut begun = false;
+    poll_fn(|cx| {
+        let polled = wait.as_mut().poll(cx);
+        if !std::mem::replace(&mut begun, true) {
+            queued.fetch_add(1, SeqCst);
+        }
+        polled
+    })
+    .await
+}
+
+/// Waits for permits in a task of this thread's runtime, which another thread releases one by one.
 fn assert_wakes_arrive(runtime: &Runtime) {
+    const ROUNDS: usize = 20;
     let semaphore = Arc::new(Semaphore::new(0));
+    let queued = Arc::new(AtomicUsize::new(0));
     let releaser = thread::spawn({
-        let semaphore = semaphore.clone();
+        let (semaphore, queued) = (semaphore.clone(), queued.clone());
         move || {
-            for _ in 0..20 {
-                until(|| semaphore.waiter_count() == 1);
+            for round in 1..=ROUNDS {
+                until(|| queued.load(SeqCst) == round);
                 semaphore.add_permits(1);
             }
         }
     });
     run(runtime, async move {
-        for _ in 0..20 {
-            semaphore.acquire().await.forget();
+        for _ in 0..ROUNDS {
+            counted(semaphore.acquire(), &queued).await.forget();
         }
     });
     releaser.join().unwrap();
@@ -148,6 +165,20 @@ fn child(name: &str, role: &str) -> Command {
         .env_remove(TIER)
         .stdin(Stdio::null());
     command
+}
+
+/// Runs `test`, the body of the test `name`, in a process without other tests: a wake for a runtime
+/// that is gone is passed on, and counted, by the one that has got its bell.
+fn by_itself(name: &'static str, test: impl FnOnce()) {
+    const ALL_OF_IT: &str = "all of it";
+    let _watchdog = Watchdog::new(ALL_OF_IT);
+    if role().is_some() {
+        test();
+        println!("{}", played(ALL_OF_IT));
+    } else {
+        let output = child(name, ALL_OF_IT).output();
+        assert_played(ALL_OF_IT, &output.expect("a child"));
+    }
 }
 
 /// Which part this process is to play, if it is a child.
@@ -236,27 +267,29 @@ fn take_turns(tier: WakeTier) -> Vec<(WakeStats, WakeStats)> {
 
 #[test]
 fn test_windows_iocp_integration() {
-    let _watchdog = Watchdog::new("two runtimes");
-    for (iocp, generic) in take_turns(WakeTier::Iocp) {
-        assert_eq!(generic, WakeStats::default(), "nothing went another way");
-        assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
-        assert_eq!(iocp.batches, ROUNDS / 2, "one delivery for all: {iocp:?}");
-        assert_eq!(iocp.rings, ROUNDS / 2, "it slept each time: {iocp:?}");
-        assert_eq!(iocp.syscalls, ROUNDS / 2, "one post a ring: {iocp:?}");
-        assert_eq!(iocp.heard, ROUNDS / 2, "one completion a post: {iocp:?}");
-        assert!(iocp.sleeps >= ROUNDS / 2, "{iocp:?}");
-    }
+    by_itself("test_windows_iocp_integration", || {
+        for (iocp, generic) in take_turns(WakeTier::Iocp) {
+            assert_eq!(generic, WakeStats::default(), "nothing went another way");
+            assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
+            assert_eq!(iocp.batches, ROUNDS / 2, "one delivery for all: {iocp:?}");
+            assert_eq!(iocp.rings, ROUNDS / 2, "it slept each time: {iocp:?}");
+            assert_eq!(iocp.syscalls, ROUNDS / 2, "one post a ring: {iocp:?}");
+            assert_eq!(iocp.heard, ROUNDS / 2, "one completion a post: {iocp:?}");
+            assert!(iocp.sleeps >= ROUNDS / 2, "{iocp:?}");
+        }
+    });
 }
 
 #[test]
 fn the_generic_tier_completes_no_operation() {
-    let _watchdog = Watchdog::new("two runtimes");
-    for (iocp, generic) in take_turns(WakeTier::Generic) {
-        assert_eq!(iocp, WakeStats::default());
-        assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
-        assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
-        assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
-    }
+    by_itself("the_generic_tier_completes_no_operation", || {
+        for (iocp, generic) in take_turns(WakeTier::Generic) {
+            assert_eq!(iocp, WakeStats::default());
+            assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
+            assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
+            assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
+        }
+    });
 }
 
 #[test]
@@ -265,11 +298,12 @@ fn wakes_arrive_between_the_completions_of_other_operations() {
     const READERS: usize = 16;
     const ROUNDS: usize = 200;
     let semaphore = Arc::new(Semaphore::new(0));
+    let queued = Arc::new(AtomicUsize::new(0));
     let releaser = thread::spawn({
-        let semaphore = semaphore.clone();
+        let (semaphore, queued) = (semaphore.clone(), queued.clone());
         move || {
-            for _ in 0..ROUNDS {
-                until(|| semaphore.waiter_count() == 1);
+            for round in 1..=ROUNDS {
+                until(|| queued.load(SeqCst) == round);
                 semaphore.add_permits(1);
             }
         }
@@ -294,7 +328,7 @@ fn wakes_arrive_between_the_completions_of_other_operations() {
             })
             .collect();
         for _ in 0..ROUNDS {
-            semaphore.acquire().await.forget();
+            counted(semaphore.acquire(), &queued).await.forget();
         }
         over.set(true);
         for reader in readers {
@@ -499,53 +533,55 @@ fn a_change_of_tiers_loses_no_wake() {
 /// beginning of a sleep and its arming, and rings while the listener is at work.
 #[test]
 fn many_ringers_and_a_restless_listener_lose_no_wake() {
-    const RINGERS: usize = 4;
-    const PERMITS: usize = 4_000;
-    for tier in TIERS {
-        let _watchdog = Watchdog::new(&tier.to_string());
-        let semaphore = Arc::new(Semaphore::new(0));
-        let ringers: Vec<_> = (0..RINGERS)
-            .map(|ringer| {
-                let semaphore = semaphore.clone();
-                thread::spawn(move || {
-                    for permit in 0..PERMITS {
-                        semaphore.add_permits(1);
-                        for _ in 0..(permit * (ringer + 1)) % 512 {
-                            hint::spin_loop();
-                        }
-                    }
-                })
-            })
-            .collect();
-        let counted = run(&runtime(), async move {
-            tier.select().expect("it can be had");
-            let tasks: Vec<_> = (0..RINGERS)
-                .map(|task| {
+    by_itself("many_ringers_and_a_restless_listener_lose_no_wake", || {
+        const RINGERS: usize = 4;
+        const PERMITS: usize = 4_000;
+        for tier in TIERS {
+            let _watchdog = Watchdog::new(&tier.to_string());
+            let semaphore = Arc::new(Semaphore::new(0));
+            let ringers: Vec<_> = (0..RINGERS)
+                .map(|ringer| {
                     let semaphore = semaphore.clone();
-                    spawn(async move {
+                    thread::spawn(move || {
                         for permit in 0..PERMITS {
-                            semaphore.acquire().await.forget();
-                            if permit % 3 == task % 3 {
-                                pass().await;
+                            semaphore.add_permits(1);
+                            for _ in 0..(permit * (ringer + 1)) % 512 {
+                                hint::spin_loop();
                             }
                         }
                     })
                 })
                 .collect();
-            for task in tasks {
-                task.await.expect("a task panicked");
+            let counted = run(&runtime(), async move {
+                tier.select().expect("it can be had");
+                let tasks: Vec<_> = (0..RINGERS)
+                    .map(|task| {
+                        let semaphore = semaphore.clone();
+                        spawn(async move {
+                            for permit in 0..PERMITS {
+                                semaphore.acquire().await.forget();
+                                if permit % 3 == task % 3 {
+                                    pass().await;
+                                }
+                            }
+                        })
+                    })
+                    .collect();
+                for task in tasks {
+                    task.await.expect("a task panicked");
+                }
+                stats(tier)
+            });
+            for ringer in ringers {
+                ringer.join().unwrap();
             }
-            stats(tier)
-        });
-        for ringer in ringers {
-            ringer.join().unwrap();
+            assert!(counted.rings <= counted.sleeps, "{tier}: {counted:?}");
+            if tier == WakeTier::Iocp {
+                assert!(counted.syscalls <= counted.rings, "{counted:?}");
+                assert!(counted.heard <= counted.syscalls, "{counted:?}");
+            }
         }
-        assert!(counted.rings <= counted.sleeps, "{tier}: {counted:?}");
-        if tier == WakeTier::Iocp {
-            assert!(counted.syscalls <= counted.rings, "{counted:?}");
-            assert!(counted.heard <= counted.syscalls, "{counted:?}");
-        }
-    }
+    });
 }
 
 // ---- runtimes that go away ----
@@ -733,6 +769,95 @@ fn a_runtime_after_a_panic_or_a_leak_has_a_working_bell() {
     }
 }
 
+/// However a process ends, it may do so while its runtimes sleep and are rung: it ends as it was told
+/// to, and not by a fault.
+#[test]
+fn a_process_may_end_while_its_bells_ring() {
+    const NAME: &str = "a_process_may_end_while_its_bells_ring";
+    const STATUS: i32 = 42;
+    let _watchdog = Watchdog::new("children");
+    if let Some(role) = role() {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let served = Arc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            let (waited, counted) = (semaphore.clone(), served.clone());
+            thread::spawn(move || {
+                run(&runtime(), async move {
+                    WakeTier::Iocp.select().expect("it can be had");
+                    loop {
+                        waited.acquire().await.forget();
+                        counted.fetch_add(1, SeqCst);
+                    }
+                })
+            });
+            let released = semaphore.clone();
+            thread::spawn(move || {
+                loop {
+                    until(|| released.waiter_count() > 0);
+                    released.add_permits(1);
+                }
+            });
+        }
+        until(|| served.load(SeqCst) >= 100);
+        println!("{}", played(&role));
+        match &*role {
+            // libtest returns from `main`, and the threads are still there.
+            "return" => return,
+            "exit" => process::exit(STATUS),
+            _ => panic!("there is no part `{role}`"),
+        }
+    }
+    for (role, status) in [("return", 0), ("exit", STATUS)].repeat(10) {
+        let output = child(NAME, role).output().expect("a child");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&played(role)), "{role}: {output:?}");
+        assert_eq!(output.status.code(), Some(status), "{role}: {output:?}");
+    }
+}
+
+/// A runtime that its thread keeps goes when the thread has ended, with the thread's other variables.
+#[test]
+fn a_runtime_may_go_with_its_thread_while_its_bell_rings() {
+    thread_local! {
+        static RUNTIME: Runtime = runtime();
+    }
+
+    for tier in TIERS {
+        let _watchdog = Watchdog::new(&tier.to_string());
+        for round in 0..100 {
+            let semaphore = Arc::new(Semaphore::new(0));
+            let both = Arc::new(Barrier::new(2));
+            let releaser = thread::spawn({
+                let (semaphore, both) = (semaphore.clone(), both.clone());
+                move || {
+                    both.wait();
+                    for _ in 0..round % 10 * 64 {
+                        hint::spin_loop();
+                    }
+                    semaphore.add_permits(1);
+                }
+            });
+            let waiter = thread::spawn({
+                let semaphore = semaphore.clone();
+                move || {
+                    RUNTIME.with(|runtime| {
+                        runtime.block_on(async {
+                            tier.select().expect("it can be had");
+                            spawn(async move { drop(semaphore.acquire_owned().await) }).detach();
+                            let_the_listener_sleep().await;
+                        });
+                    });
+                    both.wait();
+                }
+            });
+            waiter.join().unwrap();
+            releaser.join().unwrap();
+            assert_eq!((semaphore.in_use(), semaphore.waiter_count()), (0, 0));
+            assert_eq!(semaphore.available_permits(), 1, "{tier}");
+        }
+    }
+}
+
 unsafe extern "system" {
     fn GetProcessHandleCount(process: *mut c_void, count: *mut u32) -> i32;
     fn GetCurrentProcess() -> *mut c_void;
@@ -853,14 +978,16 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
         let _watchdog = Watchdog::new(&tier.to_string());
         let (semaphore, event) = (Arc::new(Semaphore::new(0)), Arc::new(Event::new()));
         let pair = Arc::new((Mutex::new(false), Condvar::new()));
+        let queued = Arc::new(AtomicUsize::new(0));
         let releaser = thread::spawn({
             let (semaphore, event, pair) = (semaphore.clone(), event.clone(), pair.clone());
+            let queued = queued.clone();
             move || {
-                until(|| semaphore.waiter_count() == WAITERS);
+                until(|| queued.load(SeqCst) == WAITERS);
                 semaphore.add_permits(WAITERS);
-                until(|| event.waiter_count() == WAITERS);
+                until(|| queued.load(SeqCst) == 2 * WAITERS);
                 event.set();
-                until(|| pair.1.waiter_count() == WAITERS);
+                until(|| queued.load(SeqCst) == 3 * WAITERS);
                 *pair.0.blocking_lock() = true;
                 pair.1.notify_all();
             }
@@ -870,11 +997,13 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
             let waiters: Vec<_> = (0..WAITERS)
                 .map(|_| {
                     let (semaphore, event, pair) = (semaphore.clone(), event.clone(), pair.clone());
+                    let queued = queued.clone();
                     spawn(async move {
-                        semaphore.acquire().await.forget();
-                        event.wait().await;
+                        counted(semaphore.acquire(), &queued).await.forget();
+                        counted(event.wait(), &queued).await;
                         let (mutex, condvar) = &*pair;
-                        drop(condvar.wait_while(mutex.lock().await, |set| !*set).await);
+                        let wait = condvar.wait_while(mutex.lock().await, |set| !*set);
+                        drop(counted(wait, &queued).await);
                     })
                 })
                 .collect();
@@ -891,40 +1020,45 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
 /// Both release all of the other's waiters at the same time, several times.
 #[test]
 fn two_runtimes_release_a_thousand_waiters_of_each_other() {
-    const ROUNDS: usize = 10;
-    const WAITERS: usize = 1_000;
-    for tier in TIERS {
-        let _watchdog = Watchdog::new(&tier.to_string());
-        let doors: Arc<[Semaphore; 2]> = Arc::new([const { Semaphore::new(0) }; 2]);
-        let both = Arc::new(Barrier::new(2));
-        let threads: Vec<_> = (0..2)
-            .map(|me| {
-                let (doors, both) = (doors.clone(), both.clone());
-                thread::spawn(move || {
-                    run(&runtime(), async move {
-                        tier.select().expect("it can be had");
-                        for _ in 0..ROUNDS {
-                            let waiters: Vec<_> = (0..WAITERS)
-                                .map(|_| {
-                                    let doors = doors.clone();
-                                    spawn(async move { doors[me].acquire().await.forget() })
-                                })
-                                .collect();
-                            pass_until(|| doors[me].waiter_count() == WAITERS).await;
-                            both.wait();
-                            doors[1 - me].add_permits(WAITERS);
-                            for waiter in waiters {
-                                waiter.await.expect("a waiter panicked");
-                            }
-                        }
-                        stats(tier)
+    by_itself(
+        "two_runtimes_release_a_thousand_waiters_of_each_other",
+        || {
+            const ROUNDS: usize = 10;
+            const WAITERS: usize = 1_000;
+            for tier in TIERS {
+                let _watchdog = Watchdog::new(&tier.to_string());
+                let doors: Arc<[Semaphore; 2]> = Arc::new([const { Semaphore::new(0) }; 2]);
+                let both = Arc::new(Barrier::new(2));
+                let threads: Vec<_> = (0..2)
+                    .map(|me| {
+                        let (doors, both) = (doors.clone(), both.clone());
+                        thread::spawn(move || {
+                            run(&runtime(), async move {
+                                tier.select().expect("it can be had");
+                                for _ in 0..ROUNDS {
+                                    let waiters: Vec<_> = (0..WAITERS)
+                                        .map(|_| {
+                                            let doors = doors.clone();
+                                            spawn(async move { doors[me].acquire().await.forget() })
+                                        })
+                                        .collect();
+                                    pass_until(|| doors[me].waiter_count() == WAITERS).await;
+                                    both.wait();
+                                    doors[1 - me].add_permits(WAITERS);
+                                    for waiter in waiters {
+                                        waiter.await.expect("a waiter panicked");
+                                    }
+                                }
+                                stats(tier)
+                            })
+                        })
                     })
-                })
-            })
-            .collect();
-        for thread in threads {
-            let stats = thread.join().unwrap();
-            assert_eq!(stats.wakes, ROUNDS * WAITERS, "{tier}: {stats:?}");
-        }
-    }
+                    .collect();
+                for thread in threads {
+                    let stats = thread.join().unwrap();
+                    assert_eq!(stats.wakes, ROUNDS * WAITERS, "{tier}: {stats:?}");
+                }
+            }
+        },
+    );
 }

@@ -108,11 +108,11 @@ linux_specific() { suite linux_specific; }
 # shellcheck disable=SC2086  # words
 auto() { suite lib runtime_edges $behaviour; }
 
+# The tests run by each tier anyway, if none is forced.
 forced() {
     COMPIO_SYNC_TIER=$1
     export COMPIO_SYNC_TIER
-    # shellcheck disable=SC2086  # words
-    suite $behaviour
+    suite waiter_queue_tests semaphore_tests
     status=$?
     unset COMPIO_SYNC_TIER
     return $status
@@ -165,24 +165,24 @@ no_locked_memory() {
     return $status
 }
 
-# uring VALUE: the kernel's io_uring is switched off, for all or for the unprivileged; compio's
+# uring VALUE TESTS: the kernel's io_uring is switched off, for all or for the unprivileged; compio's
 # other driver takes over.
 uring() {
     echo "$1" >/proc/sys/kernel/io_uring_disabled || return
     detail="generic, "
     # shellcheck disable=SC2086  # words
     found "Err(Driver { tier: Futex, driver: Poll })" && played tier-auto auto &&
-        refused "driver, Poll" && suite $behaviour
+        refused "driver, Poll" && suite $2
     status=$?
     echo 0 >/proc/sys/kernel/io_uring_disabled
     return $status
 }
 
-uring_disabled() { uring 2; }
+uring_disabled() { uring 2 "lib runtime_edges $behaviour"; }
 
 uring_privileged() {
     as=$nobody
-    uring 1
+    uring 1 semaphore_tests
     status=$?
     as=
     return $status

@@ -309,7 +309,7 @@ impl Watchdog {
         let test = thread::current().name().unwrap_or("?").to_owned();
         let place = place.to_owned();
         thread::spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = dropped.recv_timeout(Duration::from_secs(60)) {
+            if let Err(RecvTimeoutError::Timeout) = dropped.recv_timeout(Duration::from_secs(300)) {
                 say(&format!("{test} hangs, in the world: {place}"));
                 process::abort();
             }
