@@ -1,15 +1,16 @@
 //! What one writes by hand: a counter, and somewhere to leave one's waker.
 //!
-//! Both let newcomers pass, and both leave a waker behind when a wait is called off; a wake that
-//! such a waker gets is lost. They are something to measure against, not something to use.
+//! Both let newcomers pass, both leave a waker behind when a wait is called off, and both wake whom
+//! they need not. They are something to measure against, not something to use.
 
 use std::{
     collections::VecDeque,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
+    pin::Pin,
     sync::atomic::{
-        AtomicU8, AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release, SeqCst},
+        AtomicIsize, AtomicU8, AtomicUsize,
+        Ordering::{Acquire as Acq, Relaxed, Release, SeqCst},
         fence,
     },
     task::{Context, Poll, Waker},
@@ -73,11 +74,7 @@ pub struct OneOrLocked {
 
 impl Wakers for OneOrLocked {
     fn leave(&self, waker: &Waker) {
-        if self
-            .is_taken
-            .compare_exchange(0, 1, Acquire, Relaxed)
-            .is_ok()
-        {
+        if self.is_taken.compare_exchange(0, 1, Acq, Relaxed).is_ok() {
             self.slot.register(waker);
         } else {
             self.others.lock().push_back(waker.clone());
@@ -85,7 +82,7 @@ impl Wakers for OneOrLocked {
     }
 
     fn take(&self) -> Option<Waker> {
-        if self.is_taken.load(Acquire) == 1
+        if self.is_taken.load(Acq) == 1
             && let Some(waker) = self.slot.take()
         {
             self.is_taken.store(0, Release);
@@ -107,8 +104,9 @@ impl Wakers for SegQueue<Waker> {
 
 pub struct Counter<W> {
     permits: AtomicUsize,
-    /// How many of the wakers may be those of tasks that wait no longer.
-    stale: AtomicUsize,
+    /// How many more wakers there are than tasks that wait, at least while no woken task is still
+    /// to be polled. Which ones are superfluous cannot be told.
+    surplus: AtomicIsize,
     wakers: W,
 }
 
@@ -116,33 +114,21 @@ impl<W: Wakers> Counter<W> {
     fn new(permits: usize) -> Self {
         Self {
             permits: AtomicUsize::new(permits),
-            stale: AtomicUsize::new(0),
+            surplus: AtomicIsize::new(0),
             wakers: W::default(),
         }
     }
 
-    fn poll_acquire(&self, left: &mut usize, cx: &Context<'_>) -> Poll<Permit<'_, W>> {
-        if let Some(permit) = self.try_acquire() {
-            // One waker has been taken, to wake this task.
-            self.note_stale(left.saturating_sub(1));
-            return Poll::Ready(permit);
-        }
-        *left += 1;
-        self.wakers.leave(cx.waker());
-        // Pairs with the one in `add_permits`: one of the two sees what the other has done.
-        fence(SeqCst);
-        match self.try_acquire() {
-            Some(permit) => {
-                self.note_stale(*left);
-                Poll::Ready(permit)
+    fn wake(&self, count: usize) {
+        let surplus = self.surplus.load(Relaxed).max(0);
+        for _ in 0..count + surplus as usize {
+            match self.wakers.take() {
+                Some(waker) => {
+                    self.surplus.fetch_sub(1, Relaxed);
+                    waker.wake();
+                }
+                None => return,
             }
-            None => Poll::Pending,
-        }
-    }
-
-    fn note_stale(&self, count: usize) {
-        if count > 0 {
-            self.stale.fetch_add(count, Relaxed);
         }
     }
 }
@@ -152,8 +138,10 @@ impl<W: Wakers> Semaphore for Counter<W> {
 
     #[inline]
     fn acquire(&self) -> impl Future<Output = Self::Permit<'_>> {
-        let mut left = 0;
-        poll_fn(move |cx| self.poll_acquire(&mut left, cx))
+        Acquire {
+            counter: self,
+            is_waiting: false,
+        }
     }
 
     #[inline]
@@ -162,7 +150,7 @@ impl<W: Wakers> Semaphore for Counter<W> {
         while permits > 0 {
             match self
                 .permits
-                .compare_exchange_weak(permits, permits - 1, Acquire, Relaxed)
+                .compare_exchange_weak(permits, permits - 1, Acq, Relaxed)
             {
                 Ok(_) => return Some(Permit(self)),
                 Err(now) => permits = now,
@@ -171,19 +159,12 @@ impl<W: Wakers> Semaphore for Counter<W> {
         None
     }
 
+    #[inline]
     fn add_permits(&self, count: usize) {
         self.permits.fetch_add(count, Release);
+        // Pairs with the one in `poll`: one of the two sees what the other has done.
         fence(SeqCst);
-        let stale = match self.stale.load(Relaxed) {
-            0 => 0,
-            _ => self.stale.swap(0, Relaxed),
-        };
-        for _ in 0..count + stale {
-            match self.wakers.take() {
-                Some(waker) => waker.wake(),
-                None => return,
-            }
-        }
+        self.wake(count);
     }
 
     fn forget(permit: Self::Permit<'_>) {
@@ -191,9 +172,60 @@ impl<W: Wakers> Semaphore for Counter<W> {
     }
 }
 
+pub struct Acquire<'a, W: Wakers> {
+    counter: &'a Counter<W>,
+    is_waiting: bool,
+}
+
+impl<W: Wakers> Acquire<'_, W> {
+    fn wait_no_longer(&mut self) {
+        if mem::take(&mut self.is_waiting) {
+            self.counter.surplus.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl<'a, W: Wakers> Future for Acquire<'a, W> {
+    type Output = Permit<'a, W>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let counter = self.counter;
+        if let Some(permit) = counter.try_acquire() {
+            self.wait_no_longer();
+            return Poll::Ready(permit);
+        }
+        if mem::replace(&mut self.is_waiting, true) {
+            counter.surplus.fetch_add(1, Relaxed);
+        }
+        counter.wakers.leave(cx.waker());
+        fence(SeqCst);
+        match counter.try_acquire() {
+            Some(permit) => {
+                self.wait_no_longer();
+                Poll::Ready(permit)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<W: Wakers> Drop for Acquire<'_, W> {
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.wait_no_longer();
+            // It may have been woken for a permit that it does not take.
+            if self.counter.permits.load(Relaxed) > 0 {
+                self.counter.wake(1);
+            }
+        }
+    }
+}
+
 pub struct Permit<'a, W: Wakers>(&'a Counter<W>);
 
 impl<W: Wakers> Drop for Permit<'_, W> {
+    #[inline]
     fn drop(&mut self) {
         self.0.add_permits(1);
     }

@@ -33,19 +33,6 @@ const fn peer<P: Peer>() -> Column {
     }
 }
 
-/// What written by hand cannot stand.
-const fn baseline<P: Peer>() -> Column {
-    Column {
-        run: |scenario, remotes| match scenario {
-            Scenario::CancelAlone { .. }
-            | Scenario::CancelAmong { .. }
-            | Scenario::Growth { .. } => None,
-            _ => scenario.run::<P>(remotes),
-        },
-        ..peer::<P>()
-    }
-}
-
 pub const COLUMNS: &[Column] = &[
     ours::<CompioSync>("compio-sync", "auto"),
     ours::<CompioSync>("compio-sync generic", "generic"),
@@ -56,8 +43,8 @@ pub const COLUMNS: &[Column] = &[
     peer::<Tokio>(),
     peer::<AsyncLock>(),
     peer::<Asyncband>(),
-    baseline::<Locked>(),
-    baseline::<Segmented>(),
+    peer::<Locked>(),
+    peer::<Segmented>(),
     Column {
         name: "limit",
         tier: "auto",
