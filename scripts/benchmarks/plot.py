@@ -19,44 +19,45 @@ SERIES = {
     OURS: ("ours", "circle"),
 }
 
-STYLE = """
-  .page { fill: #ffffff; stroke: #d0d7de; }
-  text { fill: #1f2328; font: 12px system-ui, sans-serif; }
-  .title { font-size: 15px; font-weight: 600; }
-  .faint { fill: #59636e; font-size: 11px; }
-  .grid { stroke: #d0d7de; stroke-width: 1; }
-  .line { fill: none; stroke-width: 2; }
-  .ours { --c: #0969da; } .fifo { --c: #8250df; } .generic { --c: #54aeff; } .futex { --c: #0a3069; }
-  .tokio { --c: #bc4c00; } .async-lock { --c: #1a7f37; } .asyncband { --c: #cf222e; }
-  .baseline { --c: #6e7781; } .segqueue { --c: #9a6700; } .limit { --c: #1f2328; }
-  .mark { fill: var(--c); stroke: var(--c); stroke-width: 1.5; }
-  .open { fill: none; stroke: var(--c); stroke-width: 2; }
-  .line { stroke: var(--c); }
-  @media (prefers-color-scheme: dark) {
-    .page { fill: #0d1117; stroke: #3d444d; }
-    text { fill: #f0f6fc; }
-    .faint { fill: #9198a1; }
-    .grid { stroke: #3d444d; }
-    .ours { --c: #58a6ff; } .fifo { --c: #bc8cff; } .generic { --c: #a5d6ff; }
-    .futex { --c: #1f6feb; } .tokio { --c: #f0883e; } .async-lock { --c: #3fb950; }
-    .asyncband { --c: #ff7b72; } .baseline { --c: #9198a1; } .segqueue { --c: #d29922; }
-    .limit { --c: #f0f6fc; }
-  }
-"""
-
-# For what does not know variables or dark pages.
-FALLBACK = {
-    "ours": "#0969da",
-    "fifo": "#8250df",
-    "generic": "#54aeff",
-    "futex": "#0a3069",
-    "tokio": "#bc4c00",
-    "async-lock": "#1a7f37",
-    "asyncband": "#cf222e",
-    "baseline": "#6e7781",
-    "segqueue": "#9a6700",
-    "limit": "#1f2328",
+# On light and on dark pages.
+COLOURS = {
+    "ours": ("#0969da", "#58a6ff"),
+    "fifo": ("#8250df", "#bc8cff"),
+    "generic": ("#54aeff", "#a5d6ff"),
+    "futex": ("#0a3069", "#1f6feb"),
+    "tokio": ("#bc4c00", "#f0883e"),
+    "async-lock": ("#1a7f37", "#3fb950"),
+    "asyncband": ("#cf222e", "#ff7b72"),
+    "baseline": ("#6e7781", "#9198a1"),
+    "segqueue": ("#9a6700", "#d29922"),
+    "limit": ("#1f2328", "#f0f6fc"),
 }
+
+
+def colours(page, border, text, faint, index):
+    """The colours of a page, and of what is on it."""
+    rules = [
+        f".page {{ fill: {page}; stroke: {border}; }}",
+        f"text {{ fill: {text}; }}",
+        f".faint {{ fill: {faint}; }}",
+        f".grid {{ stroke: {border}; }}",
+    ]
+    for name, pair in COLOURS.items():
+        rules.append(f".{name} {{ stroke: {pair[index]}; }} .mark.{name} {{ fill: {pair[index]}; }}")
+    return "\n".join(rules)
+
+
+STYLE = f"""
+text {{ font: 12px system-ui, sans-serif; }}
+.title {{ font-size: 15px; font-weight: 600; }}
+.faint {{ font-size: 11px; }}
+.mark {{ stroke-width: 1.5; }}
+.open, .line {{ fill: none; stroke-width: 2; }}
+{colours("#ffffff", "#d0d7de", "#1f2328", "#59636e", 0)}
+@media (prefers-color-scheme: dark) {{
+{colours("#0d1117", "#3d444d", "#f0f6fc", "#9198a1", 1)}
+}}
+"""
 
 
 def plots(results):
@@ -182,7 +183,7 @@ def lines(results, prefix, columns, title, unit):
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
         name = SERIES[column][0]
         if len(points) > 1:
-            svg.add(f'<polyline class="line {name}" stroke="{FALLBACK[name]}" points="{path}"/>')
+            svg.add(f'<polyline class="line {name}" points="{path}"/>')
         for a, b in points:
             svg.mark(column, x(a), y(b))
     return svg.finish()
@@ -246,8 +247,8 @@ class Svg:
     def mark(self, column, x, y):
         name, shape = SERIES[column]
         r = 5 if column == OURS else 4
-        style = f'class="mark {name}" fill="{FALLBACK[name]}" stroke="{FALLBACK[name]}"'
-        hollow = f'class="open {name}" fill="none" stroke="{FALLBACK[name]}"'
+        style = f'class="mark {name}"'
+        hollow = f'class="open {name}"'
         shapes = {
             "circle": f'<circle {style} cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>',
             "ring": f'<circle {hollow} cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>',

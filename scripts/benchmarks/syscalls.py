@@ -9,18 +9,16 @@ import tempfile
 from .results import ASYNC_LOCK, ASYNCBAND, TOKIO
 
 CELLS = (
-    "contend/1x64/1 permits/yield",
     "contend/2x8/1 permits/yield",
-    "contend/2x64/10 permits/yield",
     "mixed/2x16/4 permits",
     "ping-pong/asleep, apart",
     "ping-pong/awake, apart",
     "fan-out/1 runtime, asleep/1",
     "fan-out/1 runtime, awake/1",
-    "fan-out/1 runtime, asleep/64",
-    "fan-out/1 runtime, awake/64",
 )
-FEW, MANY = 10, 60
+FEW, MANY = 5, 25
+# A runtime that is busy looks at its ring all the time.
+RING = "syscalls:sys_enter_io_uring_enter"
 # Longer than any of them takes that does not hang.
 PATIENCE = 60
 
@@ -36,11 +34,12 @@ def add(results, program):
         for column in columns:
             calls = per_operation(count, program, cell, column)
             if calls is not None:
-                spread = [round(calls, 3)]
+                spread = [round(call, 3) for call in calls]
                 counted[column] = {"median": spread, "low": spread, "high": spread, "runs": 1}
         if counted:
             name = f"syscalls/{cell}"
-            entry = {"id": name, "unit": "syscalls", "metrics": ["calls"], "results": counted}
+            metrics = ["all", "all but io_uring_enter"]
+            entry = {"id": name, "unit": "syscalls", "metrics": metrics, "results": counted}
             results.cells[name] = entry
             results.data["cells"] = list(results.cells.values())
 
@@ -51,7 +50,10 @@ def per_operation(count, program, cell, column):
     many = few and count(program, cell, column, MANY)
     if not many:
         return None
-    return (many[0] - few[0]) / (many[1] - few[1])
+    (few, few_ring, few_operations), (many, many_ring, many_operations) = few, many
+    operations = many_operations - few_operations
+    calls, ring = many - few, many_ring - few_ring
+    return calls / operations, (calls - ring) / operations
 
 
 def counter():
@@ -67,25 +69,30 @@ def run(count, program, cell, column, runs):
     tier = tier if tier in ("generic", "futex", "iocp") else "auto"
     command = [program, "--serve", column, "--cell", cell, "--once", str(runs)]
     counted = count(command, {**os.environ, "COMPIO_SYNC_TIER": tier})
-    if not counted:
+    if not counted or not counted[2].strip().isdigit():
         return None
-    calls, output = counted
-    return (calls, int(output)) if output.strip().isdigit() else None
+    return counted[0], counted[1], int(counted[2])
 
 
 def by_perf(command, env=None):
+    """All calls, those of io_uring_enter, and what the command printed."""
     with tempfile.NamedTemporaryFile("r") as file:
-        perf = ["perf", "stat", "-e", "raw_syscalls:sys_enter", "-x,", "-o", file.name, "--"]
-        output = called(perf + command, env)
-        found = re.search(r"^(\d+),.*raw_syscalls", file.read(), re.M)
-        return (int(found[1]), output) if found and output is not None else None
+        events = f"raw_syscalls:sys_enter,{RING}"
+        output = called(["perf", "stat", "-e", events, "-x,", "-o", file.name, *command], env)
+        found = re.findall(r"^(\d+),.*sys_enter", file.read(), re.M)
+        if output is None or len(found) != 2:
+            return None
+        return int(found[0]), int(found[1]), output
 
 
 def by_strace(command, env=None):
+    """As above."""
     with tempfile.NamedTemporaryFile("r") as file:
-        output = called(["strace", "-f", "-c", "-o", file.name, *command], env)
-        found = re.search(r"^\s*100\.00\s+\S+\s+(?:\S+\s+)?(\d+)(?:\s+\d+)?\s+total$", file.read(), re.M)
-        return (int(found[1]), output) if found and output is not None else None
+        output = called(["strace", "-f", "-c", "-U", "calls,name", "-o", file.name, *command], env)
+        calls = {name: int(count) for count, name in re.findall(r"^\s*(\d+) (\w+)$", file.read(), re.M)}
+        if output is None or "total" not in calls:
+            return None
+        return calls["total"], calls.get("io_uring_enter", 0), output
 
 
 def called(command, env):
