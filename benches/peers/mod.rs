@@ -4,6 +4,7 @@
 //! [`Monitor`], which say what a semaphore, and a mutex with its condition, can do.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "each benchmark uses a part of it"
 )]
@@ -73,7 +74,7 @@ impl Monitor for NoMonitor {
         match *self {}
     }
 
-    async fn wait<'a>(&'a self, _: Box<u64>) -> Box<u64> {
+    async fn wait(&self, _: Box<u64>) -> Box<u64> {
         match *self {}
     }
 

@@ -1,6 +1,7 @@
 //! The runtimes that the benchmarks run on, and the loads that they put on them.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "each benchmark uses a part of it"
 )]
