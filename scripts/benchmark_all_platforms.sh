@@ -44,7 +44,7 @@ mkdir -p "$work"
 new=$work/new.json
 
 step "measure"
-"$program" "${effort[@]}" --json "$new"
+"$program" ${effort[@]+"${effort[@]}"} --json "$new"
 
 if [ -n "$base" ]; then
     step "compare with $base"

@@ -3,6 +3,7 @@
 
   compare_benchmarks.py A.json [B.json ...]     platforms compared, as Markdown
   compare_benchmarks.py --reach NEW.json        what is to be reached, and whether it is
+  compare_benchmarks.py --summary NEW.json      a few rows that stand for the others
   compare_benchmarks.py --report NEW.json --md FILE --plots DIRECTORY
   compare_benchmarks.py --check BASE.json NEW.json [--flagged FILE]
                                                 fails if anything has become slower beyond noise
@@ -25,6 +26,7 @@ def main():
     )
     parser.add_argument("results", nargs="+", metavar="RESULTS.json")
     parser.add_argument("--reach", action="store_true")
+    parser.add_argument("--summary", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--md", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)
@@ -43,6 +45,8 @@ def main():
         return check(Results.load(options.check), new, options.flagged)
     elif options.reach:
         print(reach.table(reach.rows(new)))
+    elif options.summary:
+        print(*report.summary(new), sep="\n")
     elif options.report:
         if options.md:
             options.md.parent.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,8 @@ pub fn serve(column: &Column, cell: &Cell) -> io::Result<()> {
     Ok(())
 }
 
+const BIT: Duration = Duration::from_millis(100);
+
 /// A process that [serves](serve).
 pub struct Worker {
     process: Child,
@@ -70,16 +72,28 @@ impl Worker {
         Ok(Self { process, answers })
     }
 
+    /// Waits bit by bit: if everything is stopped for a while, that counts as one bit.
+    fn answer(&self, patience: Duration) -> Option<String> {
+        for _ in 0..patience.as_millis() / BIT.as_millis() {
+            match self.answers.recv_timeout(BIT) {
+                Ok(line) => return Some(line),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        None
+    }
+
     /// Has it do one run.
     pub fn run(&mut self, patience: Duration) -> Answer {
         let input = self.process.stdin.as_mut().expect("it was asked for");
         if writeln!(input).and_then(|()| input.flush()).is_err() {
             return Answer::Hangs;
         }
-        match self.answers.recv_timeout(patience) {
-            Err(_) => Answer::Hangs,
-            Ok(line) if line == "nothing" => Answer::Nothing,
-            Ok(line) => match line.split(' ').map(str::parse).collect() {
+        match self.answer(patience) {
+            None => Answer::Hangs,
+            Some(line) if line == "nothing" => Answer::Nothing,
+            Some(line) => match line.split(' ').map(str::parse).collect() {
                 Ok(values) => Answer::Values(values),
                 Err(_) => Answer::Hangs,
             },

@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from .results import ASYNC_LOCK, ASYNCBAND, BASELINE, FIFO, LIMIT, OURS, TOKIO, number
+from .results import ASYNC_LOCK, ASYNCBAND, BASELINE, FIFO, LIMIT, OURS, OVERVIEW, TOKIO
 
 # Told apart by their shapes, too.
 SERIES = {
@@ -70,23 +70,8 @@ def plots(results):
 
 def overview(results):
     """A few cells that stand for the others, in relation to this crate."""
-    cells = [
-        ("uncontended/acquire", "acquire and release, uncontended"),
-        ("contend/1x64/1 permits/yield", "64 tasks of one runtime, 1 permit"),
-        ("contend/1x64/10 permits/yield", "64 tasks of one runtime, 10 permits"),
-        ("contend/2x8/1 permits/yield", "2 runtimes x 8 tasks, 1 permit"),
-        ("contend/2x64/1 permits/yield", "2 runtimes x 64 tasks, 1 permit"),
-        ("contend/2x64/10 permits/yield", "2 runtimes x 64 tasks, 10 permits"),
-        ("contend/2x8/10 permits/read", "2 runtimes x 8 tasks, 10 permits, file reads"),
-        ("mixed/2x16/4 permits", "2 runtimes x 16 tasks, 4 permits, mostly file reads"),
-        ("condvar/all, 1 runtimes/256", "waking 256 tasks of one runtime by a condvar"),
-        ("fan-out/1 runtime, awake/16", "waking 16 tasks of another runtime, awake"),
-        ("fan-out/1 runtime, asleep/16", "waking 16 tasks of another runtime, asleep"),
-        ("fan-out/1 runtime, asleep/1024", "waking 1,024 tasks of another runtime, asleep"),
-        ("cancel/2 runtimes/64 others", "calling off waits, 2 runtimes"),
-    ]
     rows = []
-    for cell, title in cells:
+    for cell, title in OVERVIEW:
         ours = results.median(cell, OURS)
         if ours:
             points = {

@@ -1,7 +1,7 @@
 """Tables of the results, as Markdown."""
 
 from . import reach
-from .results import BASELINE, LIMIT, OURS, PEERS, geometric_mean, number
+from .results import BASELINE, LIMIT, OURS, OVERVIEW, PEERS, geometric_mean, number
 
 UNITS = {
     "ns": "nanoseconds per operation",
@@ -71,6 +71,20 @@ def detail(results, name):
         if results.is_measured(name, column):
             values = [number(results.median(name, column, i)) for i in range(len(metrics))]
             yield f"| {column} | {' | '.join(values)} |"
+
+
+def summary(results):
+    """A few cells that stand for the others: what this crate takes in relation to each peer."""
+    yield f"| time taken, in relation to | {' | '.join(PEERS)} |"
+    yield f"|---|{'--:|' * len(PEERS)}"
+    for cell, title in OVERVIEW:
+        if not results.is_measured(cell, OURS):
+            continue
+        entries = []
+        for peer in PEERS:
+            ratio = results.ratio(cell, OURS, peer)
+            entries.append("hangs" if results.hangs(cell, peer) else number(ratio))
+        yield f"| {title} | {' | '.join(entries)} |"
 
 
 def comparison(all_results):

@@ -9,6 +9,7 @@ import tempfile
 from .results import ASYNC_LOCK, ASYNCBAND, TOKIO
 
 CELLS = (
+    "contend/1x64/1 permits/yield",
     "contend/2x8/1 permits/yield",
     "mixed/2x16/4 permits",
     "ping-pong/asleep, apart",
