@@ -33,6 +33,13 @@ impl Effort {
         budget: Duration::from_millis(100),
         patience: Duration::from_secs(5),
     };
+    const ONCE: Self = Self {
+        generations: 1,
+        runs: 1,
+        least: 1,
+        budget: Duration::ZERO,
+        patience: Duration::from_secs(60),
+    };
     pub const FULL: Self = Self {
         generations: 5,
         runs: 30,
@@ -76,6 +83,11 @@ impl Spread {
 pub fn measure(columns: &[&Column], cell: &Cell, effort: &Effort) -> io::Result<Vec<Outcome>> {
     let mut runs: Vec<Vec<Vec<f64>>> = columns.iter().map(|_| Vec::new()).collect();
     let mut hangs = vec![false; columns.len()];
+    let effort = if cell.scenario.is_exact() {
+        &Effort::ONCE
+    } else {
+        effort
+    };
     for generation in 0..effort.generations {
         let mut workers = Vec::new();
         for (index, column) in columns.iter().enumerate() {
@@ -83,7 +95,8 @@ pub fn measure(columns: &[&Column], cell: &Cell, effort: &Effort) -> io::Result<
                 workers.push((index, Worker::new(column, cell)?, Duration::ZERO));
             }
         }
-        for run in 0..=effort.runs {
+        let warm_ups = usize::from(!cell.scenario.is_exact());
+        for run in 0..effort.runs + warm_ups {
             // Nobody comes always after the same.
             let workers_left = workers.len().max(1);
             workers.rotate_left((generation + run) % workers_left);
@@ -93,7 +106,7 @@ pub fn measure(columns: &[&Column], cell: &Cell, effort: &Effort) -> io::Result<
                 *spent += begin.elapsed();
                 match answer {
                     // The first is for warming up.
-                    Answer::Values(_) if run == 0 => true,
+                    Answer::Values(_) if run < warm_ups => true,
                     Answer::Values(values) => {
                         runs[*index].push(values);
                         run < effort.least || *spent < effort.budget

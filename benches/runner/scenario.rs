@@ -74,11 +74,11 @@ pub enum Scenario {
 
 const UNCONTENDED: usize = 20_000;
 const LATENCY: &[&str] = &[
-    "acquire p50",
     "acquire p99",
+    "acquire p50",
     "acquire p99.9",
-    "release p50",
     "release p99",
+    "release p50",
     "release p99.9",
 ];
 
@@ -98,6 +98,11 @@ impl Scenario {
             Self::Allocations { .. } => "allocations",
             _ => "ns",
         }
+    }
+
+    /// Whether the first run says it all.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Footprint { .. } | Self::Growth { .. })
     }
 
     /// How many operations one run consists of, for counting per operation.
