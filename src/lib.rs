@@ -38,6 +38,7 @@
 
 mod condvar;
 mod event;
+mod fairness;
 mod mutex;
 mod semaphore;
 mod waiter_queue;
@@ -47,6 +48,7 @@ mod loom;
 
 pub use condvar::*;
 pub use event::*;
+pub use fairness::Fairness;
 pub use mutex::*;
 pub use semaphore::*;
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};

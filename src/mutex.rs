@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    Fairness,
     blocking::block_on,
     loom::UnsafeCell,
     waiter_queue::{Left, Outcome, Queue, Slot},
@@ -76,7 +77,24 @@ impl<T> Mutex<T> {
         /// assert!(NAMES.try_lock().is_some());
         /// ```
         pub fn new(value: T) -> Self {
-            Self { queue: Queue::new(1), value: UnsafeCell::new(value) }
+            Self::with_fairness(value, Fairness::DEFAULT)
+        }
+
+        /// Creates an unlocked mutex that says whether newcomers may lock it past those who wait.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::{Fairness, Mutex};
+        ///
+        /// static LOG: Mutex<Vec<String>> = Mutex::with_fairness(Vec::new(), Fairness::Fifo);
+        /// assert!(LOG.try_lock().is_some());
+        /// ```
+        pub fn with_fairness(value: T, fairness: Fairness) -> Self {
+            Self {
+                queue: Queue::with_limit(1, fairness.limit()),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 
@@ -178,6 +196,11 @@ impl<T: ?Sized> Mutex<T> {
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self`: there is no guard and no other reference.
         self.value.with_mut(|value| unsafe { &mut *value })
+    }
+
+    /// Returns whether newcomers may lock the mutex past those who wait.
+    pub fn fairness(&self) -> Fairness {
+        Fairness::of_limit(self.queue.limit())
     }
 
     /// Returns how many tasks and threads wait for the lock.

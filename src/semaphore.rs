@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    Fairness,
     blocking::block_on,
     loom::AtomicUsize,
     waiter_queue::{MAX_PERMITS, Queue},
@@ -97,8 +98,30 @@ impl Semaphore {
         /// assert_eq!(CONNECTIONS.available_permits(), 100);
         /// ```
         pub fn new(permits: usize) -> Self {
+            Self::with_fairness(permits, Fairness::DEFAULT)
+        }
+
+        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS), that says
+        /// whether newcomers may take permits past those who wait.
+        ///
+        /// # Panics
+        ///
+        /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::{Fairness, Semaphore};
+        ///
+        /// static TURNS: Semaphore = Semaphore::with_fairness(1, Fairness::Fifo);
+        /// assert!(TURNS.try_acquire().is_some());
+        /// ```
+        pub fn with_fairness(permits: usize, fairness: Fairness) -> Self {
             assert!(permits <= MAX_PERMITS, "a semaphore has at most Semaphore::MAX_PERMITS permits");
-            Self { queue: Queue::new(permits), capacity: AtomicUsize::new(permits) }
+            Self {
+                queue: Queue::with_limit(permits, fairness.limit()),
+                capacity: AtomicUsize::new(permits),
+            }
         }
     }
 
@@ -479,6 +502,11 @@ impl Semaphore {
     /// Returns how many permits are held.
     pub fn in_use(&self) -> usize {
         (self.capacity() - self.queue.permits()).max(0) as usize
+    }
+
+    /// Returns whether newcomers may take permits past those who wait.
+    pub fn fairness(&self) -> Fairness {
+        Fairness::of_limit(self.queue.limit())
     }
 
     fn capacity(&self) -> isize {

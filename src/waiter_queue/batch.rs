@@ -1,4 +1,4 @@
-//! Waiters whose wait is over, on their way to being woken.
+//! Waiters who have been granted what they wait for, or called, on their way to being woken.
 //!
 //! A batch is filled by the holder of a turn and emptied after the turn was given back, so that
 //! no waker, which is other people's code, ever runs inside a turn. Remote waiters go first, in
@@ -18,7 +18,7 @@ use std::{
 use super::{
     doorbell::{Bell, here},
     line::{Chain, Line, Pile},
-    waiter::{Granted, Outcome, Queued},
+    waiter::{Letter, Outcome, Queued},
 };
 use crate::loom::BATCH;
 
@@ -26,8 +26,8 @@ use crate::loom::BATCH;
 const HOMES: usize = 4;
 
 pub(super) struct Batch {
-    /// Granted; to be woken.
-    granted: Chain<Granted>,
+    /// To be woken.
+    letters: Chain<Letter>,
     /// Out of line; to be granted, as `outcome`, and woken. Only an event's waiters can be released
     /// in two ways in one turn, and to them it is all the same.
     released: Chain<Queued>,
@@ -38,15 +38,15 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) const fn new() -> Self {
         Self {
-            granted: Chain::new(),
+            letters: Chain::new(),
             released: Chain::new(),
             outcome: Outcome::Granted,
             panic: None,
         }
     }
 
-    pub(super) fn push(&mut self, waiter: Granted) {
-        self.granted.push_back(waiter);
+    pub(super) fn push(&mut self, letter: Letter) {
+        self.letters.push_back(letter);
     }
 
     /// Takes everyone out of `line` and ends their waits with `outcome`. Returns how many.
@@ -57,11 +57,11 @@ impl Batch {
 
     /// Whether the holder should give the turn back and deliver.
     pub(super) fn is_full(&self) -> bool {
-        self.granted.len() >= BATCH
+        self.letters.len() >= BATCH
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.granted.is_empty() && self.released.is_empty()
+        self.letters.is_empty() && self.released.is_empty()
     }
 
     /// Wakes everyone, in bites.
@@ -70,20 +70,20 @@ impl Batch {
             while !self.is_full()
                 && let Some(waiter) = self.released.pop_front()
             {
-                if let (_, Some(granted)) = waiter.grant(self.outcome) {
-                    self.granted.push_back(granted);
+                if let (_, Some(letter)) = waiter.grant(self.outcome) {
+                    self.letters.push_back(letter);
                 }
             }
-            if self.granted.is_empty() {
+            if self.letters.is_empty() {
                 return;
             }
-            self.deliver_granted();
+            self.deliver_letters();
         }
     }
 
-    fn deliver_granted(&mut self) {
-        if self.granted.len() == 1
-            && let Some(waiter) = self.granted.pop_front()
+    fn deliver_letters(&mut self) {
+        if self.letters.len() == 1
+            && let Some(waiter) = self.letters.pop_front()
         {
             return match waiter.home() {
                 Some(bell) if !bell.is_at(here()) => self.send(bell, Pile::of(waiter)),
@@ -93,7 +93,7 @@ impl Batch {
         let here = here();
         let mut local = Chain::new();
         let mut remote: [Option<(&'static Bell, Pile)>; HOMES] = [const { None }; HOMES];
-        while let Some(waiter) = self.granted.pop_front() {
+        while let Some(waiter) = self.letters.pop_front() {
             match waiter.home() {
                 Some(bell) if !bell.is_at(here) => {
                     let known = |entry: &&mut Option<(&'static Bell, Pile)>| match entry {
@@ -125,14 +125,14 @@ impl Batch {
         }
     }
 
-    fn wake_all(&mut self, mut chain: Chain<Granted>) {
+    fn wake_all(&mut self, mut chain: Chain<Letter>) {
         while let Some(waiter) = chain.pop_front() {
             self.wake(waiter);
         }
     }
 
-    fn wake(&mut self, waiter: Granted) {
-        if let Err(panic) = wake(waiter) {
+    fn wake(&mut self, letter: Letter) {
+        if let Err(panic) = wake(letter) {
             // The first one is passed on. Dropping another could panic in turn.
             match self.panic {
                 None => self.panic = Some(panic),
@@ -153,9 +153,9 @@ impl Batch {
 }
 
 /// Wakes one waiter directly.
-pub(super) fn wake(waiter: Granted) -> Result<(), Box<dyn Any + Send>> {
-    let is_here = !thread::panicking() || waiter.home().is_some_and(|bell| bell.is_at(here()));
-    let waker = waiter.into_waker();
+pub(super) fn wake(letter: Letter) -> Result<(), Box<dyn Any + Send>> {
+    let is_here = !thread::panicking() || letter.home().is_some_and(|bell| bell.is_at(here()));
+    let waker = letter.into_waker();
     catch_unwind(AssertUnwindSafe(|| {
         if is_here {
             waker.wake()

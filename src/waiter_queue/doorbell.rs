@@ -32,7 +32,7 @@ use super::{
     generic,
     line::{Chain, Pile},
     tier::{TierStats, WakeTier},
-    waiter::{Granted, Waiter},
+    waiter::{Letter, Waiter},
 };
 use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, AtomicWaker};
 
@@ -160,7 +160,7 @@ impl Bell {
     }
 
     /// Takes all letters, first in first out. The bell is no longer armed.
-    pub(super) fn take(&self) -> Chain<Granted> {
+    pub(super) fn take(&self) -> Chain<Letter> {
         // ORDERING: Relaxed. Whatever is missed here makes `arm` fail.
         if self.letters.load(Relaxed) == EMPTY {
             return Chain::new();
@@ -188,14 +188,14 @@ impl Bell {
     }
 
     /// Closes the bell and returns what was still in it.
-    pub(super) fn close(&self) -> Chain<Granted> {
+    pub(super) fn close(&self) -> Chain<Letter> {
         drop(self.listener.take());
         // ORDERING: Acquire pairs with `deliver`, Release with its acquire of `CLOSED`.
         let letters = self.letters.swap(CLOSED, AcqRel);
         Self::into_chain(letters)
     }
 
-    fn into_chain(letters: *mut Waiter) -> Chain<Granted> {
+    fn into_chain(letters: *mut Waiter) -> Chain<Letter> {
         if letters == ARMED || letters == CLOSED {
             return Chain::new();
         }

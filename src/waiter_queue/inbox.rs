@@ -17,6 +17,7 @@ use crate::loom::AtomicPtr;
 const ARRIVE: usize = 0;
 const LEAVE: usize = 1;
 const NOTIFY: usize = 2;
+const COME_BACK: usize = 3;
 const TAG: usize = 3;
 
 const _: () = assert!(std::mem::align_of::<Waiter>() > TAG);
@@ -29,6 +30,8 @@ pub(super) enum Message {
     Leave(Ticket),
     /// A notification for the waiters that are in line at this point.
     Notify(Notice),
+    /// A waiter to put at the head of the line, where it was before it was passed over.
+    ComeBack(Queued),
 }
 
 pub(super) struct Inbox {
@@ -48,6 +51,7 @@ impl Inbox {
             Message::Arrive(waiter) => (waiter.into_ptr(), ARRIVE),
             Message::Leave(ticket) => (ticket.as_ptr(), LEAVE),
             Message::Notify(notice) => (notice.into_ptr(), NOTIFY),
+            Message::ComeBack(waiter) => (waiter.into_ptr(), COME_BACK),
         };
         let message = node.as_ptr().map_addr(|addr| addr | tag);
         // ORDERING: Relaxed. The value is only compared and linked to, never looked into.
@@ -114,7 +118,8 @@ impl Iterator for Messages {
             match message.addr() & TAG {
                 ARRIVE => Message::Arrive(Queued::from_ptr(node)),
                 LEAVE => Message::Leave(Ticket::from_ptr(node)),
-                _ => Message::Notify(Notice::from_ptr(node)),
+                NOTIFY => Message::Notify(Notice::from_ptr(node)),
+                _ => Message::ComeBack(Queued::from_ptr(node)),
             }
         })
     }

@@ -5,10 +5,11 @@
 
 use std::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::{NonNull, null_mut},
 };
 
-use super::waiter::{Granted, Queued, Ticket, Waiter};
+use super::waiter::{Letter, Queued, Ticket, Waiter};
 
 /// A doubly linked ring of waiters, `head` being the one that has waited longest.
 pub(super) struct Line {
@@ -27,12 +28,21 @@ impl Line {
         self.head.is_null()
     }
 
-    /// How much the head needs.
-    pub(super) fn head_need(&self) -> Option<usize> {
+    /// The waiter that has waited longest, which stays in line.
+    pub(super) fn head(&self) -> Option<ManuallyDrop<Queued>> {
         let head = NonNull::new(self.head)?;
-        // SAFETY: the line owns its nodes' queue side; it is looked at and not ended.
-        let head = std::mem::ManuallyDrop::new(unsafe { Queued::from_ptr(head) });
-        Some(head.need())
+        // SAFETY: the line owns its nodes' queue side; this one is looked at and not ended.
+        Some(ManuallyDrop::new(unsafe { Queued::from_ptr(head) }))
+    }
+
+    /// The waiter behind the head, which stays in line.
+    pub(super) fn second(&self) -> Option<ManuallyDrop<Queued>> {
+        let head = NonNull::new(self.head)?;
+        let (_, next) = links(self.head);
+        // SAFETY: as in `head`.
+        NonNull::new(next)
+            .filter(|next| *next != head)
+            .map(|next| ManuallyDrop::new(unsafe { Queued::from_ptr(next) }))
     }
 
     pub(super) fn push_back(&mut self, waiter: Queued) {
@@ -48,11 +58,24 @@ impl Line {
         }
     }
 
+    pub(super) fn push_front(&mut self, waiter: Queued) {
+        self.push_back(waiter);
+        let (last, _) = links(self.head);
+        self.head = last;
+    }
+
     pub(super) fn pop_front(&mut self) -> Option<Queued> {
         let head = NonNull::new(self.head)?;
         self.unlink(head);
         // SAFETY: it was pushed as a `Queued`, and has just been taken out.
         Some(unsafe { Queued::from_ptr(head) })
+    }
+
+    pub(super) fn pop_second(&mut self) -> Option<Queued> {
+        let second = ManuallyDrop::into_inner(self.second()?).into_ptr();
+        self.unlink(second);
+        // SAFETY: it was pushed as a `Queued`, and has just been taken out.
+        Some(unsafe { Queued::from_ptr(second) })
     }
 
     /// Takes out the waiter that `ticket` is the other side of, if it is still in line.
@@ -96,7 +119,7 @@ impl Line {
     }
 }
 
-// The four below are called with nodes of one line, chain or pile, by whoever has that to itself.
+// Those below are called with nodes of one line, chain or pile, by whoever has that to itself.
 
 fn links(node: *mut Waiter) -> (*mut Waiter, *mut Waiter) {
     // SAFETY: see above: the node is alive, and its links are the caller's.
@@ -124,13 +147,18 @@ fn set_prev(node: *mut Waiter, prev: *mut Waiter) {
     unsafe { (*node).links.with_mut(|links| (*links).prev = prev) }
 }
 
-/// One side of a waiter, as a pointer that a list can hold.
+/// A share in a waiter, as a pointer that a list can hold.
 ///
 /// # Safety
 ///
-/// `from_node` gives back exactly what `into_node` was given.
+/// `from_node` gives back exactly what `into_node` was given, and nobody else uses the link.
 pub(super) unsafe trait Side: Sized {
     fn into_node(self) -> NonNull<Waiter>;
+
+    /// What follows a node in a list of these.
+    fn next(node: *mut Waiter) -> *mut Waiter;
+
+    fn set_next(node: *mut Waiter, next: *mut Waiter);
 
     /// # Safety
     ///
@@ -144,6 +172,14 @@ unsafe impl Side for Queued {
         self.into_ptr()
     }
 
+    fn next(node: *mut Waiter) -> *mut Waiter {
+        links(node).1
+    }
+
+    fn set_next(node: *mut Waiter, next: *mut Waiter) {
+        set_next(node, next);
+    }
+
     unsafe fn from_node(node: NonNull<Waiter>) -> Self {
         // SAFETY: by contract.
         unsafe { Self::from_ptr(node) }
@@ -151,9 +187,19 @@ unsafe impl Side for Queued {
 }
 
 // SAFETY: a wrapped pointer, wrapped again.
-unsafe impl Side for Granted {
+unsafe impl Side for Letter {
     fn into_node(self) -> NonNull<Waiter> {
         self.into_ptr()
+    }
+
+    fn next(node: *mut Waiter) -> *mut Waiter {
+        // SAFETY: as in `links`, for whoever has the letter.
+        unsafe { (*node).letter_next.with(|next| *next) }
+    }
+
+    fn set_next(node: *mut Waiter, next: *mut Waiter) {
+        // SAFETY: as in `links`, for whoever has the letter.
+        unsafe { (*node).letter_next.with_mut(|link| *link = next) }
     }
 
     unsafe fn from_node(node: NonNull<Waiter>) -> Self {
@@ -162,7 +208,7 @@ unsafe impl Side for Granted {
     }
 }
 
-/// A singly linked list of waiters that are in no line, first in first out.
+/// A singly linked list of letters, or of waiters that are in no line: first in first out.
 pub(super) struct Chain<S: Side> {
     head: *mut Waiter,
     tail: *mut Waiter,
@@ -190,11 +236,11 @@ impl<S: Side> Chain<S> {
 
     pub(super) fn push_back(&mut self, waiter: S) {
         let node = waiter.into_node().as_ptr();
-        set_next(node, null_mut());
+        S::set_next(node, null_mut());
         if self.tail.is_null() {
             self.head = node;
         } else {
-            set_next(self.tail, node);
+            S::set_next(self.tail, node);
         }
         self.tail = node;
         self.len += 1;
@@ -202,7 +248,7 @@ impl<S: Side> Chain<S> {
 
     pub(super) fn push_front(&mut self, waiter: S) {
         let node = waiter.into_node().as_ptr();
-        set_next(node, self.head);
+        S::set_next(node, self.head);
         if self.tail.is_null() {
             self.tail = node;
         }
@@ -212,7 +258,7 @@ impl<S: Side> Chain<S> {
 
     pub(super) fn pop_front(&mut self) -> Option<S> {
         let head = NonNull::new(self.head)?;
-        let (_, next) = links(self.head);
+        let next = S::next(self.head);
         self.head = next;
         if next.is_null() {
             self.tail = null_mut();
@@ -223,7 +269,7 @@ impl<S: Side> Chain<S> {
     }
 }
 
-/// A pile of granted waiters, last in first out, to be put on top of another in one step.
+/// A pile of letters, last in first out, to be put on top of another in one step.
 pub(super) struct Pile {
     top: *mut Waiter,
     bottom: *mut Waiter,
@@ -239,9 +285,9 @@ impl Pile {
         }
     }
 
-    pub(super) fn of(waiter: Granted) -> Self {
+    pub(super) fn of(letter: Letter) -> Self {
         let mut pile = Self::new();
-        pile.push(waiter);
+        pile.push(letter);
         pile
     }
 
@@ -253,9 +299,9 @@ impl Pile {
         self.top
     }
 
-    pub(super) fn push(&mut self, waiter: Granted) {
-        let node = waiter.into_ptr().as_ptr();
-        set_next(node, self.top);
+    pub(super) fn push(&mut self, letter: Letter) {
+        let node = letter.into_ptr().as_ptr();
+        Letter::set_next(node, self.top);
         if self.bottom.is_null() {
             self.bottom = node;
         }
@@ -266,18 +312,18 @@ impl Pile {
     /// Makes the pile lie on `below`.
     pub(super) fn lay_on(&mut self, below: *mut Waiter) {
         if !self.bottom.is_null() {
-            set_next(self.bottom, below);
+            Letter::set_next(self.bottom, below);
         }
     }
 
     /// Turns the pile round: first in first out. It must not lie on anything.
-    pub(super) fn into_chain(self) -> Chain<Granted> {
+    pub(super) fn into_chain(self) -> Chain<Letter> {
         // SAFETY: the pile's own nodes, from its top down.
         unsafe { Chain::from_pile(self.top) }
     }
 }
 
-impl Chain<Granted> {
+impl Chain<Letter> {
     /// Turns a pile round.
     ///
     /// # Safety
@@ -286,9 +332,9 @@ impl Chain<Granted> {
     pub(super) unsafe fn from_pile(mut top: *mut Waiter) -> Self {
         let mut chain = Self::new();
         while let Some(node) = NonNull::new(top) {
-            let (_, below) = links(top);
-            // SAFETY: it was pushed on a pile as a `Granted`, which nobody else has.
-            chain.push_front(unsafe { Granted::from_ptr(node) });
+            let below = Letter::next(top);
+            // SAFETY: it was pushed on a pile as a `Letter`, which nobody else has.
+            chain.push_front(unsafe { Letter::from_ptr(node) });
             top = below;
         }
         chain

@@ -25,7 +25,7 @@ use compio_driver::{AsRawFd, RawFd, op::Asyncify};
 use compio_executor::Executor;
 use compio_runtime::{FutureExt, Runtime, Submit};
 
-use super::{batch::wake, doorbell::Bell, generic, line::Chain, tier::WakeTier, waiter::Granted};
+use super::{batch::wake, doorbell::Bell, generic, line::Chain, tier::WakeTier, waiter::Letter};
 use crate::loom::IN_MODEL;
 
 /// How many waiters the listener wakes before it lets the other tasks run.
@@ -180,7 +180,7 @@ struct Listener {
     place: &'static Place,
     handle: RawFd,
     /// Taken out of the bell; still to be woken.
-    letters: Chain<Granted>,
+    letters: Chain<Letter>,
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     futex: super::linux::Sleep,
     #[cfg(all(windows, feature = "windows-iocp"))]

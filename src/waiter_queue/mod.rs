@@ -33,7 +33,7 @@ mod waiter;
 #[cfg(all(windows, feature = "windows-iocp"))]
 mod windows;
 
-pub(crate) use queue::{Left, MAX_PERMITS, Queue, Slot};
+pub(crate) use queue::{Left, MAX_LIMIT, MAX_PERMITS, Queue, Slot};
 pub use tier::{TierError, WakeStats, WakeTier};
 pub(crate) use waiter::Outcome;
 

@@ -7,7 +7,7 @@ use super::{
         generic,
         line::{Chain, Pile},
         tier::WakeTier,
-        waiter::{Granted, Task, Ticket},
+        waiter::{Letter, Task, Ticket},
     },
     *,
 };
@@ -22,7 +22,7 @@ fn with_bell(f: impl FnOnce(&'static Bell)) {
 }
 
 /// A waiter of that bell's, granted, whose future is gone.
-fn letter(probe: &Probe, bell: &'static Bell) -> Granted {
+fn letter(probe: &Probe, bell: &'static Bell) -> Letter {
     let (ticket, queued) = Ticket::new(
         1,
         Task {
@@ -35,13 +35,13 @@ fn letter(probe: &Probe, bell: &'static Bell) -> Granted {
     granted.unwrap()
 }
 
-fn pile(letters: impl IntoIterator<Item = Granted>) -> Pile {
+fn pile(letters: impl IntoIterator<Item = Letter>) -> Pile {
     let mut pile = Pile::new();
     letters.into_iter().for_each(|letter| pile.push(letter));
     pile
 }
 
-fn wake_all(mut chain: Chain<Granted>) -> usize {
+fn wake_all(mut chain: Chain<Letter>) -> usize {
     let mut count = 0;
     while let Some(letter) = chain.pop_front() {
         wake(letter).unwrap();
@@ -213,7 +213,7 @@ fn bell_gives_letters_out_in_the_order_they_came() {
             });
             let wakes = || probes.clone().map(|probe| probe.wakes());
             let mut count = 0;
-            let mut answer = |mut chain: Chain<Granted>| {
+            let mut answer = |mut chain: Chain<Letter>| {
                 while let Some(letter) = chain.pop_front() {
                     wake(letter).unwrap();
                     count += 1;

@@ -3,7 +3,7 @@
 use super::{
     super::{
         batch::wake,
-        waiter::{Granted, Queued, Task, Ticket},
+        waiter::{Letter, Queued, Task, Ticket},
     },
     *,
 };
@@ -18,7 +18,7 @@ fn ticket(probe: &Probe) -> (Ticket, Queued) {
     )
 }
 
-fn end(granted: Option<Granted>) {
+fn end(granted: Option<Letter>) {
     if let Some(granted) = granted {
         assert!(granted.home().is_none());
         wake(granted).unwrap();
