@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use compio_sync::{Condvar, Mutex, MutexGuard, SemaphorePermit};
+use compio_sync::{Condvar, Fairness, Mutex, MutexGuard, SemaphorePermit};
 
 use super::{Monitor, Peer, Semaphore};
 
@@ -38,6 +38,14 @@ constructed!(
     "compio-sync",
     compio_sync::Semaphore::new,
     Mutex::new
+);
+
+constructed!(
+    /// Nobody passes the queue.
+    CompioSyncFifo,
+    "compio-sync fifo",
+    |permits| compio_sync::Semaphore::with_fairness(permits, Fairness::Fifo),
+    |value| Mutex::with_fairness(value, Fairness::Fifo)
 );
 
 impl Semaphore for compio_sync::Semaphore {

@@ -21,7 +21,7 @@ pub use self::{
     async_lock::AsyncLock,
     asyncband::Asyncband,
     baseline::{Locked, Segmented},
-    compio_sync::CompioSync,
+    compio_sync::{CompioSync, CompioSyncFifo},
     tokio::Tokio,
 };
 
@@ -92,6 +92,7 @@ impl Monitor for NoMonitor {
 macro_rules! for_each_peer {
     ($run:ident($($arg:expr),*)) => {
         $run::<peers::CompioSync>($($arg),*);
+        $run::<peers::CompioSyncFifo>($($arg),*);
         $run::<peers::Tokio>($($arg),*);
         $run::<peers::AsyncLock>($($arg),*);
         $run::<peers::Asyncband>($($arg),*);

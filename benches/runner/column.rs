@@ -2,7 +2,7 @@
 
 use super::scenario::Scenario;
 use crate::{
-    peers::{AsyncLock, Asyncband, CompioSync, Locked, Peer, Segmented, Tokio},
+    peers::{AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio},
     workload::Remotes,
 };
 
@@ -35,6 +35,7 @@ const fn peer<P: Peer>() -> Column {
 
 pub const COLUMNS: &[Column] = &[
     ours::<CompioSync>("compio-sync", "auto"),
+    ours::<CompioSyncFifo>("compio-sync fifo", "auto"),
     ours::<CompioSync>("compio-sync generic", "generic"),
     #[cfg(target_os = "linux")]
     ours::<CompioSync>("compio-sync futex", "futex"),
