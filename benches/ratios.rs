@@ -1,140 +1,176 @@
-//! The ratios that the documentation quotes, of medians over many short runs that take turns.
+//! All that the documentation says about speed, measured: every scenario for every peer.
 //!
-//! `cargo bench --bench ratios [-- RUNS]` prints each figure with what it is measured against.
-//! Runs of all sides alternate, so that whatever else the machine does hits them alike.
+//! ```sh
+//! cargo bench --bench ratios                          # everything, about half an hour
+//! cargo bench --bench ratios -- --quick --json FILE   # a few minutes
+//! cargo bench --bench ratios -- --cells contend/2x8   # those whose name has that in it
+//! cargo bench --bench ratios -- --columns tokio       # this crate, and these
+//! cargo bench --bench ratios -- --list
+//! ```
+//!
+//! Each figure is the median of many short runs. The peers take turns, each in a process of its
+//! own, so that whatever else the machine does hits them alike, and so that one that hangs is
+//! found out and ended. `scripts/benchmark_all_platforms.sh` makes tables and plots of the results.
 
-use std::{
-    env,
-    hint::black_box,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{Acquire, Release},
-    },
-    time::{Duration, Instant},
-};
+use std::{error::Error, fs::File, io};
+
+use lexopt::prelude::*;
 
 mod peers;
-use peers::{Remote, Semaphore, contend, fan_out};
+mod runner;
+mod workload;
 
-type Side<'a> = (&'static str, Box<dyn FnMut() -> Duration + 'a>);
+use runner::{
+    child,
+    column::{COLUMNS, Column},
+    json::Report,
+    parent::{Effort, Outcome, measure},
+    scenario::{Cell, cells},
+};
 
-/// Prints the first side's median, and each other side's with the first side's ratio to it.
-fn compare(title: &str, runs: usize, mut sides: Vec<Side<'_>>) {
-    let mut times = vec![Vec::with_capacity(runs); sides.len()];
-    for run in 0..=runs {
-        for (times, (_, side)) in times.iter_mut().zip(&mut sides) {
-            let time = side();
-            if run > 0 {
-                times.push(time);
+#[global_allocator]
+static ALLOCATOR: workload::Counting = workload::Counting;
+
+#[derive(Default)]
+struct Options {
+    is_quick: bool,
+    lists: bool,
+    json: Option<String>,
+    cells: Vec<String>,
+    columns: Vec<String>,
+    runs: Option<usize>,
+    serve: Option<String>,
+    cell: Option<String>,
+    once: Option<usize>,
+}
+
+impl Options {
+    fn parse() -> Result<Self, lexopt::Error> {
+        let mut options = Self::default();
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Long("quick") => options.is_quick = true,
+                Long("list") => options.lists = true,
+                Long("json") => options.json = Some(parser.value()?.string()?),
+                Long("cells") => options.cells.push(parser.value()?.string()?),
+                Long("columns") => options.columns.push(parser.value()?.string()?),
+                Long("runs") => options.runs = Some(parser.value()?.parse()?),
+                // For the processes that this one starts.
+                Long("serve") => options.serve = Some(parser.value()?.string()?),
+                Long("cell") => options.cell = Some(parser.value()?.string()?),
+                // For whoever watches what a column does.
+                Long("once") => options.once = Some(parser.value()?.parse()?),
+                // Cargo passes it along.
+                Long("bench") => {}
+                _ => return Err(arg.unexpected()),
             }
         }
+        Ok(options)
     }
-    let medians: Vec<_> = times
-        .iter_mut()
-        .map(|times| {
-            times.sort();
-            times[times.len() / 2].as_nanos() as f64
-        })
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse()?;
+    let cells = cells();
+    if let Some(name) = &options.serve {
+        let column = COLUMNS.iter().find(|column| column.name == name);
+        let cell = cells
+            .iter()
+            .find(|it| Some(&it.id) == options.cell.as_ref());
+        let (Some(column), Some(cell)) = (column, cell) else {
+            return Err("no such column or cell".into());
+        };
+        return match options.once {
+            None => Ok(child::serve(column, cell)?),
+            Some(runs) => {
+                let mut remotes = Default::default();
+                for _ in 0..runs {
+                    (column.run)(&cell.scenario, &mut remotes);
+                }
+                println!("{}", runs * cell.scenario.operations());
+                Ok(())
+            }
+        };
+    }
+
+    let mut effort = if options.is_quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
+    if let Some(runs) = options.runs {
+        effort.generations = 1;
+        effort.runs = runs;
+        effort.least = 1;
+    }
+    let cells: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| !(options.is_quick && cell.is_extra))
+        .filter(|cell| is_asked_for(&options.cells, &cell.id))
         .collect();
-    println!("{title}");
-    for ((name, _), median) in sides.iter().zip(&medians) {
-        println!(
-            "  {name:<16} {:>10.2} us   ratio {:>5.2}",
-            median / 1e3,
-            medians[0] / median
-        );
+    let columns: Vec<&Column> = COLUMNS
+        .iter()
+        .enumerate()
+        .filter(|(index, column)| *index == 0 || is_asked_for(&options.columns, column.name))
+        .map(|(_, column)| column)
+        .collect();
+    if options.lists {
+        for cell in cells {
+            println!("{}", cell.id);
+        }
+        return Ok(());
     }
-}
 
-fn uncontended<S: Semaphore>() -> Side<'static> {
-    let semaphore = S::new(1);
-    let side = move || {
-        let begin = Instant::now();
-        for _ in 0..1000 {
-            drop(black_box(black_box(&semaphore).try_acquire()));
-        }
-        begin.elapsed()
+    let mut report = Report {
+        effort: if options.is_quick { "quick" } else { "full" },
+        columns: &columns,
+        rows: Vec::new(),
     };
-    (S::NAME, Box::new(side))
+    for cell in cells {
+        let outcomes = measure(&columns, cell, &effort)?;
+        print(cell, &columns, &outcomes);
+        report.rows.push((cell, outcomes));
+    }
+    match options.json.as_deref() {
+        Some("-") => report.write(&mut io::stdout())?,
+        Some(path) => report.write(&mut File::create(path)?)?,
+        None => {}
+    }
+    Ok(())
 }
 
-fn two_rmws() -> Side<'static> {
-    let word = AtomicUsize::new(1);
-    let side = move || {
-        let begin = Instant::now();
-        for _ in 0..1000 {
-            let word = black_box(&word);
-            black_box(word.fetch_sub(1, Acquire));
-            black_box(word.fetch_add(1, Release));
-        }
-        begin.elapsed()
+fn is_asked_for(filters: &[String], name: &str) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| name.contains(&**filter))
+}
+
+/// Prints a row: each column's median, and the first column's ratio to it.
+fn print(cell: &Cell, columns: &[&Column], outcomes: &[Outcome]) {
+    let first = match &outcomes[0] {
+        Outcome::Measured(spreads) => spreads[0].median,
+        _ => f64::NAN,
     };
-    ("two bare RMWs", Box::new(side))
-}
-
-fn main() {
-    // Cargo passes `--bench` along.
-    let runs = env::args()
-        .skip(1)
-        .find_map(|arg| arg.parse().ok())
-        .unwrap_or(101);
-    compare(
-        "uncontended: 1000 x try_acquire + drop",
-        runs,
-        vec![
-            uncontended::<compio_sync::Semaphore>(),
-            two_rmws(),
-            uncontended::<tokio::sync::Semaphore>(),
-            uncontended::<async_lock::Semaphore>(),
-            uncontended::<asyncband::semaphore::Semaphore>(),
-        ],
-    );
-    let remotes = [Remote::new(), Remote::new()];
-    for (runtimes, tasks) in [(1, 64), (2, 8), (2, 64)] {
-        for permits in [1, 10] {
-            let remotes = &remotes[..runtimes];
-            macro_rules! side {
-                ($semaphore:ty) => {
-                    (
-                        <$semaphore as Semaphore>::NAME,
-                        Box::new(move || contend::<$semaphore>(remotes, tasks, permits, 20)) as _,
-                    )
-                };
+    println!("{} ({})", cell.id, cell.scenario.unit());
+    for (column, outcome) in columns.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Hangs => println!("  {:<20} hangs", column.name),
+            Outcome::Measured(spreads) => {
+                let it = spreads[0];
+                print!(
+                    "  {:<20} {:>12.1}   ratio {:>5.2}   {:.1}..{:.1} of {}",
+                    column.name,
+                    it.median,
+                    first / it.median,
+                    it.low,
+                    it.high,
+                    it.runs
+                );
+                for (name, it) in cell.scenario.metrics().iter().zip(spreads).skip(1) {
+                    print!("   {name} {:.0}", it.median);
+                }
+                println!();
             }
-            compare(
-                &format!("{runtimes} runtimes x {tasks} tasks x 20 rounds, {permits} permits"),
-                runs,
-                vec![
-                    side!(compio_sync::Semaphore),
-                    side!(tokio::sync::Semaphore),
-                    side!(async_lock::Semaphore),
-                    side!(asyncband::semaphore::Semaphore),
-                ],
-            );
         }
-    }
-    for count in [1, 16, 64, 256, 1024, 4096] {
-        let remote = &remotes[0];
-        macro_rules! side {
-            ($semaphore:ty) => {
-                (
-                    <$semaphore as Semaphore>::NAME,
-                    Box::new(move || fan_out::<$semaphore>(remote, count)) as _,
-                )
-            };
-        }
-        let mut sides = vec![
-            side!(compio_sync::Semaphore),
-            side!(tokio::sync::Semaphore),
-            side!(asyncband::semaphore::Semaphore),
-        ];
-        if count <= peers::REMOTE_WAKES {
-            sides.push(side!(async_lock::Semaphore));
-        }
-        compare(
-            &format!("{count} waiters on another runtime, until the last runs"),
-            runs,
-            sides,
-        );
     }
 }

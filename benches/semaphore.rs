@@ -1,5 +1,5 @@
-//! The semaphore against its peers: uncontended, contended on one runtime and on two, and waking
-//! many waiters on another runtime.
+//! The semaphore against its peers: uncontended, handed over on one runtime, and granted to many
+//! waiters of another.
 
 use std::{
     hint::black_box,
@@ -7,27 +7,30 @@ use std::{
         AtomicUsize,
         Ordering::{Acquire, Release},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 mod peers;
-use peers::{Remote, Semaphore, contend, fan_out};
+mod workload;
+
+use peers::{Peer, Semaphore};
+use workload::{Inside, Load, Placement, Remotes, Target, contend, fan_out};
 
 fn uncontended(c: &mut Criterion) {
-    fn one<S: Semaphore>(c: &mut Criterion) {
-        let semaphore = S::new(100);
+    fn one<P: Peer>(c: &mut Criterion) {
+        let semaphore = P::semaphore(100);
         c.benchmark_group("semaphore_uncontended/try_acquire")
-            .bench_function(S::NAME, |b| {
+            .bench_function(P::NAME, |b| {
                 b.iter(|| drop(black_box(black_box(&semaphore).try_acquire())));
             });
         let runtime = compio::runtime::Runtime::new().expect("a runtime");
         c.benchmark_group("semaphore_uncontended/acquire")
-            .bench_function(S::NAME, |b| {
+            .bench_function(P::NAME, |b| {
                 b.iter_custom(|iterations| {
                     runtime.block_on(async {
-                        let begin = std::time::Instant::now();
+                        let begin = Instant::now();
                         for _ in 0..iterations {
                             drop(black_box(black_box(&semaphore).acquire().await));
                         }
@@ -46,53 +49,80 @@ fn uncontended(c: &mut Criterion) {
                 black_box(word.fetch_add(1, Release));
             });
         });
-    for_each_semaphore!(one(c));
+    for_each_peer!(one(c));
 }
 
 fn contended(c: &mut Criterion) {
-    fn one<S: Semaphore>(c: &mut Criterion, runtimes: usize, tasks: usize, permits: usize) {
-        const ROUNDS: usize = 20;
-        let remotes: Vec<_> = (0..runtimes).map(|_| Remote::new()).collect();
-        let group = format!("semaphore_contended/{runtimes} runtimes x {tasks} tasks");
+    fn one<P: Peer>(c: &mut Criterion, tasks: usize, permits: usize) {
+        let load = Load {
+            tasks,
+            permits,
+            rounds: 20,
+            inside: Inside::Yield,
+            reads_outside: false,
+        };
+        let mut remotes = Remotes::default();
+        let remotes = remotes.get(Placement::Apart, 1);
+        let group = format!("semaphore_contended/{permits} permits");
         c.benchmark_group(group).bench_function(
-            BenchmarkId::new(S::NAME, format_args!("{permits} permits")),
+            BenchmarkId::new(P::NAME, format_args!("{tasks} tasks")),
             |b| {
                 b.iter_custom(|iterations| {
                     (0..iterations)
-                        .map(|_| contend::<S>(&remotes, tasks, permits, ROUNDS))
+                        .map(|_| contend::<P>(remotes, load))
                         .sum::<Duration>()
                 });
             },
         );
     }
-    for (runtimes, tasks) in [(1, 2), (1, 8), (1, 64), (1, 128), (2, 1), (2, 8), (2, 64)] {
-        for permits in [1, 10] {
-            for_each_semaphore!(one(c, runtimes, tasks, permits));
+    for permits in [1, 10] {
+        for tasks in [2, 4, 8, 16, 32, 64, 128] {
+            for_each_peer!(one(c, tasks, permits));
         }
     }
 }
 
 fn fan_outs(c: &mut Criterion) {
-    fn one<S: Semaphore>(c: &mut Criterion, count: usize) {
-        let remote = Remote::new();
-        let group = format!("semaphore_fan_out/{count} waiters");
-        c.benchmark_group(group).bench_function(S::NAME, |b| {
+    fn one<P: Peer>(c: &mut Criterion, target: Target, count: usize) {
+        // See there.
+        if P::NAME == peers::AsyncLock::NAME && count > peers::REMOTE_WAKES {
+            return;
+        }
+        let mut remotes = Remotes::default();
+        let remotes = remotes.get(Placement::Apart, 2);
+        let group = format!("semaphore_fan_out/{count} waiters, {target:?}");
+        c.benchmark_group(group).bench_function(P::NAME, |b| {
             b.iter_custom(|iterations| {
                 (0..iterations)
-                    .map(|_| fan_out::<S>(&remote, count))
+                    .map(|_| fan_out::<P>(&remotes[0], &remotes[1..], target, count))
                     .sum::<Duration>()
             });
         });
     }
-    for count in [1, 16, 64, 256, 1024, 4096] {
-        one::<compio_sync::Semaphore>(c, count);
-        one::<tokio::sync::Semaphore>(c, count);
-        one::<asyncband::semaphore::Semaphore>(c, count);
-        if count <= peers::REMOTE_WAKES {
-            one::<async_lock::Semaphore>(c, count);
+    for target in [Target::Asleep, Target::Awake] {
+        for count in [1, 16, 64, 256, 1024, 4096] {
+            for_each_peer!(one(c, target, count));
         }
     }
 }
 
-criterion_group!(benches, uncontended, contended, fan_outs);
+fn cycle(c: &mut Criterion) {
+    fn one<P: Peer>(c: &mut Criterion) {
+        let runtime = compio::runtime::Runtime::new().expect("a runtime");
+        c.benchmark_group("semaphore_cycle/single_thread")
+            .bench_function(P::NAME, |b| {
+                b.iter(|| {
+                    runtime.block_on(async {
+                        let semaphore = P::semaphore(1);
+                        for _ in 0..1000 {
+                            drop(black_box(black_box(&semaphore).acquire().await));
+                        }
+                    });
+                });
+            });
+    }
+    for_each_peer!(one(c));
+}
+
+criterion_group!(benches, uncontended, contended, fan_outs, cycle);
 criterion_main!(benches);

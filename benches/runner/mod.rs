@@ -1,0 +1,8 @@
+//! The table of what is measured, and the measuring.
+#![allow(unreachable_pub, reason = "a benchmark's modules are its own")]
+
+pub mod child;
+pub mod column;
+pub mod json;
+pub mod parent;
+pub mod scenario;
