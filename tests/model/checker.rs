@@ -80,8 +80,24 @@ impl<M: Model> Checker<M> {
         self.counts
     }
 
+    /// Checks a call that is made alone, after `events`.
+    pub fn look(&mut self, call: &M::Call, events: &[Event<M::Call>]) -> Result<(), Violation> {
+        let step = |state: &M::State| M::step(state, call, true);
+        let states: Vec<_> = self.states.iter().flat_map(step).collect();
+        if states.is_empty() {
+            let mut violation = Violation::new::<M>("what was seen after these calls", events);
+            violation.report += &format!("{call:?}\nfits none of these states:\n");
+            for state in self.states.iter().take(5) {
+                violation.report += &format!("  {state:?}\n");
+            }
+            return Err(violation);
+        }
+        self.states = states;
+        Ok(())
+    }
+
     /// Checks the calls of one window, at whose beginning and end nobody is in a call.
-    pub fn window(&mut self, events: Vec<Event<M::Call>>) -> Result<(), Violation> {
+    pub fn window(&mut self, events: &[Event<M::Call>]) -> Result<(), Violation> {
         let alone: Vec<_> = events
             .iter()
             .map(|it| !events.iter().any(|other| overlap(it, other)))
@@ -124,7 +140,7 @@ impl<M: Model> Checker<M> {
             }
             self.counts.explored += next.len();
             if next.is_empty() {
-                return Err(violation::<M>(&events, placed, &layer));
+                return Err(violation::<M>(events, placed, &layer));
             }
             layer = next;
         }
@@ -140,7 +156,7 @@ fn overlap<C>(a: &Event<C>, b: &Event<C>) -> bool {
 
 impl Violation {
     /// For what is wrong with these calls, whatever the model says.
-    pub fn new<M: Model>(what: String, events: &[Event<M::Call>]) -> Self {
+    pub fn new<M: Model>(what: &str, events: &[Event<M::Call>]) -> Self {
         let mut report = format!("{what}:\n");
         for event in events {
             report += &format!(
@@ -158,7 +174,7 @@ fn violation<M: Model>(
     layer: &HashSet<(Vec<usize>, M::State)>,
 ) -> Violation {
     let what = format!("only {placed} of these calls have an order");
-    let Violation { mut report } = Violation::new::<M>(what, events);
+    let Violation { mut report } = Violation::new::<M>(&what, events);
     report += "the model was then in one of these states:\n";
     for (positions, state) in layer.iter().take(5) {
         report += &format!("  after {positions:?}: {state:?}\n");

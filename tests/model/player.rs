@@ -15,7 +15,8 @@ use std::{
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
-    thread,
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -121,6 +122,7 @@ pub struct Player<S: System> {
     shared: Arc<Shared>,
     thread: usize,
     is_nasty: bool,
+    home: ThreadId,
     depth: AtomicUsize,
     desk: Mutex<Desk<S>>,
     me: Weak<Self>,
@@ -144,6 +146,7 @@ struct Desk<S: System> {
     old_bells: Vec<Arc<Bell<S>>>,
     /// What is wrong, whatever the model says.
     complaint: Option<String>,
+    has_panicked: bool,
 }
 
 impl<S: System> Player<S> {
@@ -159,6 +162,7 @@ impl<S: System> Player<S> {
             shared,
             thread,
             is_nasty,
+            home: thread::current().id(),
             depth: AtomicUsize::new(0),
             desk: Mutex::new(Desk {
                 source,
@@ -168,6 +172,7 @@ impl<S: System> Player<S> {
                 held: Vec::new(),
                 old_bells: Vec::new(),
                 complaint: None,
+                has_panicked: false,
             }),
             me: me.clone(),
         })
@@ -196,7 +201,10 @@ impl<S: System> Player<S> {
         self.depth.fetch_sub(1, SeqCst);
         let result = match result {
             Ok(result) => Some(result),
-            Err(panic) if panic.is::<Scripted>() => None,
+            Err(panic) if panic.is::<Scripted>() => {
+                self.desk().has_panicked = true;
+                None
+            }
             Err(panic) => resume_unwind(panic),
         };
         Timed {
@@ -372,18 +380,38 @@ pub fn check<S: System>(
     players: &[Arc<Player<S>>],
     checker: &mut Checker<S::Model>,
 ) -> Result<(), Violation> {
-    let shared = &players[0].shared;
     let mut events = Vec::new();
-    let mut woken = Vec::new();
-    let mut complaint = None;
+    let mut has_panicked = false;
     for player in players {
         let mut desk = player.desk();
         events.append(&mut desk.events);
-        let mut complain = |text: String| {
-            complaint.get_or_insert(text);
-        };
-        if let Some(text) = desk.complaint.take() {
-            complain(text);
+        has_panicked |= std::mem::take(&mut desk.has_panicked);
+    }
+    checker.window(&events)?;
+    // Who unwinds has others woken by a thread of its own, and does not wait for it.
+    let deadline = Instant::now() + Duration::from_secs(if has_panicked { 30 } else { 0 });
+    loop {
+        let result = look(players, checker, &events);
+        if result.is_ok() || Instant::now() >= deadline {
+            players.iter().for_each(|it| it.desk().old_bells.clear());
+            return result;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Checks what there is to see.
+fn look<S: System>(
+    players: &[Arc<Player<S>>],
+    checker: &mut Checker<S::Model>,
+    events: &[Event<S::Call>],
+) -> Result<(), Violation> {
+    let mut woken = Vec::new();
+    for player in players {
+        let desk = player.desk();
+        let complain = |text: &str| Err(Violation::new::<S::Model>(text, events));
+        if let Some(text) = &desk.complaint {
+            return complain(text);
         }
         for wait in desk.waits.iter().chain(&desk.abandoned) {
             if wait.last.is_none() {
@@ -397,27 +425,15 @@ pub fn check<S: System>(
                 _ => wakes <= 1,
             };
             if !is_right {
-                complain(format!("{} has {wakers} wakers, {wakes} wakes", wait.id));
+                return complain(&format!("{} has {wakers} wakers, {wakes} wakes", wait.id));
             }
         }
-        for bell in desk.old_bells.drain(..) {
-            let wakers = bell.wakers.load(SeqCst);
-            if wakers > 0 {
-                complain(format!("there are {wakers} wakers of a wait that is over"));
-            }
+        let left = |bell: &Arc<Bell<S>>| bell.wakers.load(SeqCst) > 0;
+        if desk.old_bells.iter().any(left) {
+            return complain("there are wakers of waits that are over");
         }
     }
-    let begun = shared.clock.fetch_add(1, SeqCst);
-    events.push(Event {
-        thread: events.iter().map(|it| it.thread + 1).max().unwrap_or(0),
-        call: players[0].system.look(woken),
-        begun,
-        ended: shared.clock.fetch_add(1, SeqCst),
-    });
-    match complaint {
-        Some(complaint) => Err(Violation::new::<S::Model>(complaint, &events)),
-        None => checker.window(events),
-    }
+    checker.look(&players[0].system.look(woken), events)
 }
 
 impl<S: System> Wait<S> {
@@ -495,6 +511,9 @@ impl<S: System> Bell<S> {
         let Some(player) = self.player.as_ref().and_then(Weak::upgrade) else {
             return;
         };
+        if thread::current().id() != player.home {
+            return;
+        }
         match player.below(12) {
             0..3 => player.interrupt(),
             3 if !thread::panicking() => {
