@@ -514,9 +514,9 @@ impl<S: System> Bell<S> {
         if thread::current().id() != player.home {
             return;
         }
-        match player.below(12) {
-            0..3 => player.interrupt(),
-            3 if !thread::panicking() => {
+        match player.below(64) {
+            0..16 => player.interrupt(),
+            16 if !thread::panicking() => {
                 let panic: Box<dyn Any + Send> = Box::new(Scripted);
                 resume_unwind(panic)
             }
