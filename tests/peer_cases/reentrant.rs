@@ -380,21 +380,28 @@ fn wakers_may_come_back() {
         return play(&role);
     }
     let implementations = implementations();
-    let mut outcomes = Vec::new();
-    thread::scope(|scope| {
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let mut running = Vec::new();
         for (implementation, cases) in &implementations {
             for (case, _) in cases {
                 // What hangs, hangs at once. What is slow is so because the machine is busy.
                 let seconds = if is_ours(implementation) { 60 } else { 10 };
                 let run = move || outcome(implementation, case, seconds);
-                outcomes.push((*implementation, *case, scope.spawn(run)));
+                running.push((*implementation, *case, scope.spawn(run)));
             }
         }
+        let join = |(implementation, case, outcome): (_, _, thread::ScopedJoinHandle<_>)| {
+            (
+                implementation,
+                case,
+                outcome.join().expect("a thread panicked"),
+            )
+        };
+        running.into_iter().map(join).collect()
     });
     let mut ours_fail = Vec::new();
     let mut passed: BTreeMap<_, (usize, usize)> = BTreeMap::new();
     for (implementation, case, outcome) in outcomes {
-        let outcome = outcome.join().expect("a thread panicked");
         let (passes, all) = passed.entry(implementation).or_default();
         *all += 1;
         if outcome == "passes" {
