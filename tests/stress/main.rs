@@ -6,6 +6,8 @@
 mod cancellation;
 mod edge_cases;
 mod high_contention;
+#[cfg(target_os = "linux")]
+mod hostile;
 
 use std::{
     env,

@@ -1,0 +1,107 @@
+//! Turns bytes into interleavings of one thread, and checks them against the sequential models.
+//!
+//! Each call may be interrupted: its wakers are cloned, woken and dropped in the midst of it, and
+//! may then make calls in turn, or panic. Futures are polled with one waker and then another,
+//! dropped, and left to themselves, granted or not.
+
+#![allow(unreachable_pub)]
+
+#[path = "../model/mod.rs"]
+mod model;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use compio_sync::{Event, Mutex, Semaphore, WaiterQueue};
+pub use model::checker::Counts;
+use model::{
+    checker::{Checker, Model},
+    event, monitor,
+    player::{Player, Shared, Source, System, check},
+    semaphore, waiter_queue,
+};
+
+/// A semaphore that lets nobody overtake.
+fn fifo(permits: usize) -> Semaphore {
+    Semaphore::new(permits)
+}
+
+/// A mutex that lets nobody overtake.
+fn fifo_mutex<T>(value: T) -> Mutex<T> {
+    Mutex::new(value)
+}
+
+/// Decides by the bytes it is given, and for nothing when they are used up.
+#[derive(Clone)]
+struct Bytes {
+    bytes: Arc<[u8]>,
+    at: Arc<AtomicUsize>,
+}
+
+impl Bytes {
+    fn new(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            at: Arc::default(),
+        }
+    }
+
+    fn are_used_up(&self) -> bool {
+        self.at.load(SeqCst) >= self.bytes.len()
+    }
+}
+
+impl Source for Bytes {
+    fn below(&mut self, limit: usize) -> usize {
+        let byte = self.bytes.get(self.at.fetch_add(1, SeqCst));
+        byte.map_or(limit - 1, |&byte| usize::from(byte) % limit)
+    }
+}
+
+fn play<S: System>(bytes: Bytes, system: S, state: <S::Model as Model>::State) -> Counts {
+    let mut checker = Checker::<S::Model>::new(state);
+    let source = Box::new(bytes.clone());
+    let player = Player::new(
+        Arc::new(system),
+        Arc::new(Shared::default()),
+        0,
+        source,
+        true,
+    );
+    let players = [player];
+    while !bytes.are_used_up() {
+        S::act(&players[0]);
+        check(&players, &mut checker).expect("this has no order");
+    }
+    players[0].give_up();
+    check(&players, &mut checker).expect("this has no order");
+    checker.counts()
+}
+
+/// Plays with a semaphore as `bytes` say.
+pub fn semaphore(bytes: &[u8]) -> Counts {
+    let mut bytes = Bytes::new(bytes);
+    let permits = bytes.below(5);
+    let system = semaphore::Playing::new(fifo(permits));
+    play(bytes, system, semaphore::State::new(permits))
+}
+
+/// Plays with a mutex and a condition variable as `bytes` say.
+pub fn condvar(bytes: &[u8]) -> Counts {
+    let system = monitor::Playing::new(monitor::Real::new(fifo_mutex(0)));
+    play(Bytes::new(bytes), system, monitor::State::new())
+}
+
+/// Plays with an event as `bytes` say.
+pub fn event(bytes: &[u8]) -> Counts {
+    let system = event::Playing::new(Event::new());
+    play(Bytes::new(bytes), system, event::State::new())
+}
+
+/// Plays with a waiter queue as `bytes` say.
+pub fn waiter_queue(bytes: &[u8]) -> Counts {
+    let system = waiter_queue::Playing::new(WaiterQueue::new());
+    play(Bytes::new(bytes), system, waiter_queue::State::new())
+}

@@ -1,0 +1,238 @@
+//! Concurrent histories of each primitive, checked against its sequential model.
+//!
+//! Some threads make random calls; [`model::checker`] then looks for an order of the calls in which
+//! the model gives the same answers. The models are of strict first come, first served, and know
+//! how many permits there are: a history in which somebody was overtaken, a permit or a wake was
+//! lost, or one was granted twice has no such order. [`planted`] has primitives with such mistakes,
+//! each of which has to be found.
+//!
+//! `STRESS_TEST_ITERATIONS` says how many histories: a hundred times as many, of each primitive. A
+//! failure prints the seed of its history, which `COMPIO_SYNC_SEED` begins with next time: the
+//! threads then make the same calls, though not at the same moments.
+
+#[path = "../model/mod.rs"]
+mod model;
+mod planted;
+
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use compio_sync::{Event, Semaphore, WaiterQueue};
+use model::{
+    checker::{Checker, Counts, Model, Violation},
+    event, monitor,
+    player::{Player, Random, Shared, Source, System, check, exchange_waits},
+    semaphore, waiter_queue,
+};
+
+const THREADS: usize = 3;
+/// How many times in a history nobody is in a call.
+const WINDOWS: usize = 8;
+
+/// A semaphore that lets nobody overtake.
+fn fifo(permits: usize) -> Semaphore {
+    Semaphore::new(permits)
+}
+
+/// A mutex that lets nobody overtake.
+fn fifo_mutex<T>(value: T) -> compio_sync::Mutex<T> {
+    compio_sync::Mutex::new(value)
+}
+
+fn histories() -> usize {
+    let iterations = match env::var("STRESS_TEST_ITERATIONS") {
+        Ok(number) => number.parse().expect("STRESS_TEST_ITERATIONS is a number"),
+        Err(_) => 30,
+    };
+    100 * iterations
+}
+
+fn first_seed() -> u64 {
+    match env::var("COMPIO_SYNC_SEED") {
+        Ok(seed) => seed.parse().expect("COMPIO_SYNC_SEED is a number"),
+        Err(_) => 1,
+    }
+}
+
+/// What the model could not follow, and the seed of the history.
+#[derive(Debug)]
+struct Found {
+    #[allow(dead_code, reason = "printed")]
+    seed: u64,
+    #[allow(dead_code, reason = "printed")]
+    violation: Violation,
+}
+
+/// A point that all threads reach before one goes on. It does not put them to sleep, so that they
+/// go on at the same moment.
+struct Gate {
+    threads: usize,
+    arrived: AtomicUsize,
+    has_broken: AtomicBool,
+}
+
+impl Gate {
+    /// Says whether all have come. If one has broken the gate, some never will.
+    fn pass(&self) -> bool {
+        let place = self.arrived.fetch_add(1, SeqCst);
+        let all = (place / self.threads + 1) * self.threads;
+        let mut looks = 0_u32;
+        while self.arrived.load(SeqCst) < all {
+            if self.has_broken.load(SeqCst) {
+                return false;
+            }
+            looks += 1;
+            if looks > 1000 {
+                thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+        true
+    }
+}
+
+/// Checks histories of the systems that `make` makes of the seeds, until one violates the model.
+fn play<S: System>(
+    threads: usize,
+    count: usize,
+    make: impl Fn(&mut Random) -> (S, <S::Model as Model>::State) + Sync,
+) -> Result<Counts, Found> {
+    // One game at a time: its threads are to run at the same time.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let gate = Gate {
+        threads,
+        arrived: AtomicUsize::new(0),
+        has_broken: AtomicBool::new(false),
+    };
+    let table: Mutex<Vec<Arc<Player<S>>>> = Mutex::default();
+    let seeds = first_seed()..first_seed() + count as u64;
+
+    let act = |player: &Player<S>, window: usize, random: &mut Random| {
+        if window + 1 == WINDOWS {
+            return player.give_up();
+        }
+        for _ in 0..1 + random.below(4) {
+            S::act(player);
+        }
+    };
+    let lead = |seed: u64| -> Option<Result<Counts, Found>> {
+        let mut random = Random::new(seed);
+        let (system, state) = make(&mut random);
+        let mut checker = Checker::<S::Model>::new(state);
+        let (system, shared) = (Arc::new(system), Arc::new(Shared::default()));
+        let players: Vec<_> = (0..threads)
+            .map(|thread| {
+                let random = Random::new(seed.wrapping_mul(1000) + thread as u64);
+                let (system, shared) = (system.clone(), shared.clone());
+                Player::new(system, shared, thread, Box::new(random), false)
+            })
+            .collect();
+        *table.lock().unwrap() = players.clone();
+        gate.pass().then_some(())?;
+        for window in 0..WINDOWS {
+            gate.pass().then_some(())?;
+            act(&players[0], window, &mut random);
+            gate.pass().then_some(())?;
+            if let Err(violation) = check(&players, &mut checker) {
+                return Some(Err(Found { seed, violation }));
+            }
+            let one = (seed as usize + window) % threads;
+            exchange_waits(&players[one], &players[(one + 1) % threads]);
+        }
+        Some(Ok(checker.counts()))
+    };
+    let follow = |thread: usize| -> Option<()> {
+        for seed in seeds.clone() {
+            let mut random = Random::new(seed.wrapping_mul(2000) + thread as u64);
+            gate.pass().then_some(())?;
+            let player = table.lock().unwrap()[thread].clone();
+            for window in 0..WINDOWS {
+                gate.pass().then_some(())?;
+                act(&player, window, &mut random);
+                gate.pass().then_some(())?;
+            }
+        }
+        Some(())
+    };
+
+    thread::scope(|scope| {
+        for thread in 1..threads {
+            let (gate, follow) = (&gate, &follow);
+            scope.spawn(move || or_break(gate, || follow(thread)));
+        }
+        or_break(&gate, || {
+            let mut total = Counts::default();
+            for seed in seeds.clone() {
+                match lead(seed).expect("a thread has panicked") {
+                    Ok(counts) => total.add(counts),
+                    Err(found) => {
+                        gate.has_broken.store(true, SeqCst);
+                        return Err(found);
+                    }
+                }
+            }
+            Ok(total)
+        })
+    })
+}
+
+fn or_break<T>(gate: &Gate, f: impl FnOnce() -> T) -> T {
+    let result = catch_unwind(AssertUnwindSafe(f));
+    result.unwrap_or_else(|panic| {
+        gate.has_broken.store(true, SeqCst);
+        resume_unwind(panic)
+    })
+}
+
+/// Checks histories, which must all be right.
+fn prove<S: System>(
+    name: &str,
+    make: impl Fn(&mut Random) -> (S, <S::Model as Model>::State) + Sync,
+) {
+    let count = histories();
+    match play(THREADS, count, make) {
+        Ok(counts) => eprintln!("{name}: {count} histories, {counts:?}"),
+        Err(found) => panic!("{name}: no order of these calls is right: {found:?}"),
+    }
+}
+
+#[test]
+fn semaphore_is_linearizable() {
+    prove("semaphore", |random| {
+        let permits = random.below(5);
+        let system = semaphore::Playing::new(fifo(permits));
+        (system, semaphore::State::new(permits))
+    });
+}
+
+#[test]
+fn mutex_and_condvar_are_linearizable() {
+    prove("mutex and condvar", |_| {
+        let system = monitor::Playing::new(monitor::Real::new(fifo_mutex(0)));
+        (system, monitor::State::new())
+    });
+}
+
+#[test]
+fn event_is_linearizable() {
+    prove("event", |_| {
+        (event::Playing::new(Event::new()), event::State::new())
+    });
+}
+
+#[test]
+fn waiter_queue_is_linearizable() {
+    prove("waiter queue", |_| {
+        let system = waiter_queue::Playing::new(WaiterQueue::new());
+        (system, waiter_queue::State::new())
+    });
+}
