@@ -26,7 +26,9 @@ SOURCES = Path("src/waiter_queue")
 FILES = ["queue", "waiter", "inbox", "doorbell", "generic", "pool", "line", "batch"]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 SKIP = os.environ.get("MUTANTS_SKIP", "$^")
-PREEMPTIONS = os.environ.get("MUTANTS_PREEMPTIONS", "3")
+PREEMPTIONS = int(os.environ.get("MUTANTS_PREEMPTIONS", 3))
+# How many seconds a model may take; without a mutant none takes a tenth of that.
+LIMIT = int(os.environ.get("MUTANTS_LIMIT", 300))
 JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 
 
@@ -198,10 +200,10 @@ def build(scratch, mutants, texts):
     return binary[-1]
 
 
-def run(binary, model, number=0, limit=None):
+def run(binary, model, preemptions, number=0, limit=None):
     """Runs one model: True if it passes, False if it fails, None if it takes too long."""
     env = os.environ | {"COMPIO_SYNC_MUTANT": str(number), "RUST_BACKTRACE": "0"}
-    env["LOOM_MAX_PREEMPTIONS"] = PREEMPTIONS
+    env["LOOM_MAX_PREEMPTIONS"] = str(preemptions)
     began = time.monotonic()
     with subprocess.Popen(
         [binary, "--exact", model, "--test-threads", "1"],
@@ -238,9 +240,9 @@ def main():
     hints = known_killers()
     workers = concurrent.futures.ThreadPoolExecutor(JOBS)
 
-    print(f"{len(chosen)} mutants, {len(models)} models of up to {PREEMPTIONS} preemptions", flush=True)
+    print(f"{len(chosen)} mutants, {len(models)} models, up to {PREEMPTIONS} preemptions", flush=True)
     costs = {}
-    for model, (passed, seconds) in zip(models, workers.map(lambda it: run(binary, it), models)):
+    for model, (passed, seconds) in zip(models, workers.map(lambda it: run(binary, it, 1), models)):
         if not passed:
             sys.exit(f"{model} fails without any mutant")
         costs[model] = seconds
@@ -249,10 +251,12 @@ def main():
 
     def hunt(mutant):
         began = time.monotonic()
-        hint = hints.get(mutant.name)
-        order = sorted(by_cost, key=lambda it: (it != hint))
-        for model in order:
-            passed, _ = run(binary, model, mutant.number, max(60, 20 * costs[model]))
+        # What needs few preemptions is found by those.
+        order = [(it, n) for n in range(1, PREEMPTIONS + 1) for it in by_cost]
+        if mutant.name in hints:
+            order.insert(0, (hints[mutant.name], PREEMPTIONS))
+        for model, preemptions in order:
+            passed, _ = run(binary, model, preemptions, mutant.number, LIMIT)
             if passed is False:
                 mutant.killer = model.removeprefix("waiter_queue::models::")
                 break
@@ -262,7 +266,8 @@ def main():
         return mutant
 
     unexpected = []
-    for mutant in workers.map(hunt, chosen):
+    hunts = [workers.submit(hunt, it) for it in chosen]
+    for mutant in (it.result() for it in concurrent.futures.as_completed(hunts)):
         if mutant.killer:
             fate = f"killed by {mutant.killer}"
         elif mutant.hung and mutant.hangs:

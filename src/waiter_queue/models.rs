@@ -41,6 +41,7 @@ mod nodes_alive;
 mod notice;
 mod overtake;
 mod permit;
+mod primitive;
 
 // ---- running ----
 
