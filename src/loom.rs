@@ -2,10 +2,17 @@
 //!
 //! Every atomic and every shared cell of the crate's protocols comes from here, so that the same
 //! source is compiled into the library and, with `--cfg compio_sync_loom`, into the models that explore its
-//! interleavings. Nothing else in the crate looks at `cfg(compio_sync_loom)`, its tests apart.
+//! interleavings. With `--cfg compio_sync_shuttle` the atomics are shuttle's, which hands over to another
+//! thread at each access, at random. Nothing else in the crate looks at these, its tests apart.
 
 #[cfg(not(compio_sync_loom))]
 mod imp {
+    #[cfg(compio_sync_shuttle)]
+    pub(crate) use shuttle::{
+        sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
+        thread_local,
+    };
+    #[cfg(not(compio_sync_shuttle))]
     pub(crate) use std::{
         sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
         thread_local,
@@ -42,14 +49,14 @@ mod imp {
         }
     }
 
-    /// How many waiters a turn grants before it gives itself back and wakes them.
-    pub(crate) const BATCH: usize = 32;
-    /// How many rounds a turn serves for others while it has granted waiters to wake.
-    pub(crate) const ROUNDS: usize = 4;
-    /// How many idle waiters a thread keeps for its next waits.
-    pub(crate) const POOL: usize = 1024;
     /// Whether this is a model.
-    pub(crate) const IN_MODEL: bool = false;
+    pub(crate) const IN_MODEL: bool = cfg!(compio_sync_shuttle);
+    /// How many waiters a turn grants before it gives itself back and wakes them.
+    pub(crate) const BATCH: usize = if IN_MODEL { 2 } else { 32 };
+    /// How many rounds a turn serves for others while it has granted waiters to wake.
+    pub(crate) const ROUNDS: usize = if IN_MODEL { 2 } else { 4 };
+    /// How many idle waiters a thread keeps for its next waits.
+    pub(crate) const POOL: usize = if IN_MODEL { 2 } else { 1024 };
 }
 
 #[cfg(compio_sync_loom)]

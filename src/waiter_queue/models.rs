@@ -35,28 +35,26 @@ use super::{Left, Outcome, Queue, Slot};
 mod bar;
 mod bell;
 mod cancel;
+mod meetings;
 mod node;
 mod nodes_alive;
 mod notice;
 mod overtake;
 mod permit;
+mod primitive;
 
 // ---- running ----
 
-/// Explores `model` in all interleavings with up to `preemptions` preemptions, or in all there are.
+/// Explores `model` in all interleavings with up to `preemptions` preemptions.
 #[track_caller]
-fn explore(preemptions: impl Into<Option<usize>>, model: fn()) {
-    static EXPLORED: StdAtomicUsize = StdAtomicUsize::new(0);
-
+fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.max_branches = 10_000;
-    // `LOOM_MAX_PREEMPTIONS` can tighten a model's bound.
-    let bound = preemptions.into();
-    builder.preemption_bound = match (bound, builder.preemption_bound) {
-        (Some(own), Some(env)) => Some(own.min(env)),
-        (own, env) => own.or(env),
-    };
-    let bound = builder.preemption_bound;
+    // `LOOM_MAX_PREEMPTIONS` can tighten a model's bound, and `LOOM_DEEPER` loosens it.
+    let deeper = std::env::var("LOOM_DEEPER").map_or(0, |more| more.parse().unwrap());
+    let most = builder.preemption_bound.unwrap_or(usize::MAX);
+    let bound = most.min(preemptions + deeper);
+    builder.preemption_bound = Some(bound);
     let count = StdArc::new(StdAtomicUsize::new(0));
     builder.check({
         let count = count.clone();
@@ -67,12 +65,10 @@ fn explore(preemptions: impl Into<Option<usize>>, model: fn()) {
         }
     });
     check_last();
-    EXPLORED.fetch_add(count.load(Relaxed), Relaxed);
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     println!(
-        "{name}: {} interleavings{}",
+        "{name}: {} interleavings, up to {bound} preemptions",
         count.load(Relaxed),
-        bound.map_or_else(String::new, |n| format!(", up to {n} preemptions")),
     );
 }
 

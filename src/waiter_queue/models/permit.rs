@@ -397,3 +397,34 @@ fn permit_is_not_granted_and_taken_at_once() {
         assert_at_rest(&queue, 1);
     });
 }
+
+#[test]
+fn permit_granted_to_an_arrival_is_not_taken_by_a_newcomer() {
+    // A holder with a full batch takes the turn again when nobody is known to be in line. It may find
+    // an arrival whose message is in the inbox, and who has not said yet that somebody queues.
+    explore(3, || {
+        let queue = queue(0);
+        let mut waits = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        let arrival = spawn({
+            let queue = queue.clone();
+            move || {
+                let mut wait = Wait::permits(&queue, 1);
+                let _ = wait.poll();
+                wait
+            }
+        });
+        let newcomer = spawn({
+            let queue = queue.clone();
+            move || queue.try_take(1)
+        });
+        queue.give(3);
+        let mut arrival = arrival.join().unwrap();
+        let taken = newcomer.join().unwrap();
+        waits.iter_mut().for_each(Wait::ends);
+        let had = arrival.end().is_ready();
+        assert!(taken != had, "{} have the permit", taken as u8 + had as u8);
+        queue.give(1);
+        arrival.ends();
+        assert_at_rest(&queue, had as isize);
+    });
+}
