@@ -25,12 +25,12 @@ use model::{
 
 /// A semaphore that lets nobody overtake.
 fn fifo(permits: usize) -> Semaphore {
-    Semaphore::new(permits)
+    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 /// A mutex that lets nobody overtake.
 fn fifo_mutex<T>(value: T) -> Mutex<T> {
-    Mutex::new(value)
+    Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
 }
 
 /// Decides by the bytes it is given, and for nothing when they are used up.

@@ -38,12 +38,12 @@ const WINDOWS: usize = 8;
 
 /// A semaphore that lets nobody overtake.
 fn fifo(permits: usize) -> Semaphore {
-    Semaphore::new(permits)
+    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 /// A mutex that lets nobody overtake.
 fn fifo_mutex<T>(value: T) -> compio_sync::Mutex<T> {
-    compio_sync::Mutex::new(value)
+    compio_sync::Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
 }
 
 fn histories() -> usize {
