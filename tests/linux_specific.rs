@@ -795,7 +795,7 @@ fn wakes_arrive_on_a_ring_whose_submission_queue_is_full() {
         "wakes_arrive_on_a_ring_whose_submission_queue_is_full",
         || {
             const READERS: usize = 48;
-            const ROUNDS: usize = 300;
+            const ROUNDS: usize = 100;
             for tier in tiers() {
                 let semaphore = Arc::new(Semaphore::new(0));
                 let queued = Arc::new(AtomicUsize::new(0));
