@@ -62,7 +62,7 @@ thread() {
     local runtime
     runtime=$(find "$(rustc --print sysroot)/lib/rustlib/$host/lib" -name 'librustc*_rt.tsan.a' | head -1)
     local flags="-Zsanitizer=thread -Zexternal-clangrt -Clink-arg=-Wl,--whole-archive"
-    flags+=" -Clink-arg=$runtime -Clink-arg=-Wl,--no-whole-archive"
+    flags+=" -Clink-arg=$runtime -Clink-arg=-Wl,--no-whole-archive -Clink-arg=-lm -Clink-arg=-lc"
     RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags \
         CARGO_TARGET_DIR=target/tsan \
         TSAN_OPTIONS=suppressions=$root/scripts/sanitizers/thread.supp:halt_on_error=1 \

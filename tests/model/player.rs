@@ -1,6 +1,6 @@
 //! Somebody who makes calls at random and writes down what happened.
 //!
-//! A [`Player`] is used on one of several threads; or alone, and then its wakers are *nasty*: when
+//! A [`Player`] is used on one of several threads; or alone, and then its wakers are not *calm*: when
 //! they are cloned, woken or dropped they may make calls in turn, or panic. Calls that a waker makes
 //! are, to the checker, another thread's: the call that they interrupt has begun and not ended.
 
@@ -59,6 +59,16 @@ impl Source for Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 16) as usize % limit
     }
+}
+
+/// What a player's wakers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Temper {
+    Calm,
+    /// They make calls.
+    Nasty,
+    /// They make calls, and panic.
+    Panicking,
 }
 
 /// A primitive, and how to play with it.
@@ -121,7 +131,7 @@ pub struct Player<S: System> {
     pub system: Arc<S>,
     shared: Arc<Shared>,
     thread: usize,
-    is_nasty: bool,
+    temper: Temper,
     home: ThreadId,
     depth: AtomicUsize,
     desk: Mutex<Desk<S>>,
@@ -155,13 +165,13 @@ impl<S: System> Player<S> {
         shared: Arc<Shared>,
         thread: usize,
         source: Box<dyn Source>,
-        is_nasty: bool,
+        temper: Temper,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             system,
             shared,
             thread,
-            is_nasty,
+            temper,
             home: thread::current().id(),
             depth: AtomicUsize::new(0),
             desk: Mutex::new(Desk {
@@ -230,9 +240,9 @@ impl<S: System> Player<S> {
         self.shared.clock.fetch_add(1, SeqCst)
     }
 
-    /// Makes a call in the midst of another one, if the player is nasty.
+    /// Makes a call in the midst of another one, if the player is not calm.
     pub fn interrupt(&self) {
-        if self.is_nasty && self.depth.load(SeqCst) <= DEPTH {
+        if self.temper > Temper::Calm && self.depth.load(SeqCst) <= DEPTH {
             S::act(self);
         }
     }
@@ -263,7 +273,7 @@ impl<S: System> Player<S> {
         Arc::new(Bell {
             wakes: AtomicUsize::new(0),
             wakers: AtomicUsize::new(0),
-            player: self.is_nasty.then(|| self.me.clone()),
+            player: (self.temper > Temper::Calm).then(|| self.me.clone()),
         })
     }
 
@@ -464,7 +474,7 @@ struct Bell<S: System> {
     wakes: AtomicUsize,
     /// How many wakers there are.
     wakers: AtomicUsize,
-    /// Whom a nasty waker has make calls.
+    /// Whom a waker has make calls.
     player: Option<Weak<Player<S>>>,
 }
 
@@ -516,7 +526,7 @@ impl<S: System> Bell<S> {
         }
         match player.below(64) {
             0..16 => player.interrupt(),
-            16 if !thread::panicking() => {
+            16 if player.temper == Temper::Panicking && !thread::panicking() => {
                 let panic: Box<dyn Any + Send> = Box::new(Scripted);
                 resume_unwind(panic)
             }
