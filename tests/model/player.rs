@@ -397,11 +397,11 @@ pub fn check<S: System>(
         events.append(&mut desk.events);
         has_panicked |= std::mem::take(&mut desk.has_panicked);
     }
-    checker.window(&events)?;
+    checker.window(events)?;
     // Who unwinds has others woken by a thread of its own, and does not wait for it.
     let deadline = Instant::now() + Duration::from_secs(if has_panicked { 30 } else { 0 });
     loop {
-        let result = look(players, checker, &events);
+        let result = look(players, checker);
         if result.is_ok() || Instant::now() >= deadline {
             players.iter().for_each(|it| it.desk().old_bells.clear());
             return result;
@@ -414,12 +414,11 @@ pub fn check<S: System>(
 fn look<S: System>(
     players: &[Arc<Player<S>>],
     checker: &mut Checker<S::Model>,
-    events: &[Event<S::Call>],
 ) -> Result<(), Violation> {
     let mut woken = Vec::new();
     for player in players {
         let desk = player.desk();
-        let complain = |text: &str| Err(Violation::new::<S::Model>(text, events));
+        let complain = |text: &str| Err(checker.violation(text, std::iter::empty()));
         if let Some(text) = &desk.complaint {
             return complain(text);
         }
@@ -443,7 +442,7 @@ fn look<S: System>(
             return complain("there are wakers of waits that are over");
         }
     }
-    checker.look(&players[0].system.look(woken), events)
+    checker.look(&players[0].system.look(woken))
 }
 
 impl<S: System> Wait<S> {
