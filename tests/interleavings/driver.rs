@@ -19,7 +19,7 @@ pub use model::checker::Counts;
 use model::{
     checker::{Checker, Model},
     event, monitor,
-    player::{Player, Shared, Source, System, check},
+    player::{Player, Shared, Source, System, Temper, check},
     semaphore, waiter_queue,
 };
 
@@ -62,14 +62,14 @@ impl Source for Bytes {
 
 fn play<S: System>(bytes: Bytes, system: S, state: <S::Model as Model>::State) -> Counts {
     let mut checker = Checker::<S::Model>::new(state);
-    let source = Box::new(bytes.clone());
-    let player = Player::new(
-        Arc::new(system),
-        Arc::new(Shared::default()),
-        0,
-        source,
-        true,
-    );
+    let mut source = Box::new(bytes.clone());
+    // Who unwinds has others woken by threads of their own, which takes its time.
+    let temper = match source.below(8) {
+        0 => Temper::Panicking,
+        _ => Temper::Nasty,
+    };
+    let shared = Arc::new(Shared::default());
+    let player = Player::new(Arc::new(system), shared, 0, source, temper);
     let players = [player];
     while !bytes.are_used_up() {
         S::act(&players[0]);
