@@ -17,6 +17,8 @@
 #
 # Installs what it needs of cargo-public-api, cargo-hack, cargo-deny and cargo-semver-checks.
 # Nightly's options are had from the installed compiler by RUSTC_BOOTSTRAP.
+# Claims are functions, called by `claim`.
+# shellcheck disable=SC2317
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
