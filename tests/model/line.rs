@@ -216,7 +216,7 @@ impl Line {
             if taken && is_free {
                 line.permits -= need as i64;
                 next.push(line);
-            } else if !taken && !(is_free && alone) {
+            } else if !(taken || is_free && alone) {
                 next.push(line);
             }
         }
