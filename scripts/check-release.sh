@@ -15,8 +15,9 @@
 # deny        licences, sources, advisories; without a network, all but the advisories
 # semver      nothing that was published has been broken, if there is something to compare with
 #
-# Installs what it needs of cargo-public-api, cargo-hack, cargo-deny and cargo-semver-checks.
+# Installs what is missing of cargo-hack, cargo-deny and cargo-semver-checks. Needs Python 3.
 # Nightly's options are had from the installed compiler by RUSTC_BOOTSTRAP.
+
 # Claims are functions, called by `claim`.
 # shellcheck disable=SC2317
 set -euo pipefail
@@ -28,7 +29,7 @@ case ${1:-} in
 --quick) quick=1 ;;
 --bless) bless=1 ;;
 *)
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2
+    sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//p}' "$0" >&2
     exit 2
     ;;
 esac
