@@ -14,8 +14,9 @@ use crate::{
 /// |---|---|
 /// | Fairness | Waiters are notified first come, first served, and then lock the mutex by its [`Fairness`](crate::Fairness). |
 /// | Memory ordering | The mutex's: what was done under a guard happened before the next lock. |
-/// | Cost | A notification that finds nobody waiting: one atomic read-modify-write. A wait: five or six and those of the mutex, and in steady state no allocation. |
+/// | Cost | A notification that finds nobody waiting: one atomic read-modify-write. A wait: six and those of the mutex, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has unlocked the mutex and does not lock it again. A notification that it had received passes on to the next waiter. |
+/// | Panics | There is no poisoning: a condition that panics unlocks the mutex. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
 /// As with std's, a wait may end without a notification: wait in a loop, or with
@@ -53,6 +54,15 @@ pub struct Condvar {
 impl Condvar {
     crate::loom::const_fn! {
         /// Creates a condition variable that nobody waits for.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::Condvar;
+        ///
+        /// static CHANGED: Condvar = Condvar::new();
+        /// assert_eq!(CHANGED.waiter_count(), 0);
+        /// ```
         pub fn new() -> Self {
             Self { queue: Queue::new(0) }
         }
@@ -68,6 +78,33 @@ impl Condvar {
     /// If the future is dropped, the mutex is or gets unlocked, and stays so for this caller. A
     /// notification by [`notify_one`](Self::notify_one) that had reached it passes on to the next
     /// waiter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Condvar, Mutex};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let shared = Arc::new((Mutex::new(false), Condvar::new()));
+    /// let waiter = compio_runtime::spawn({
+    ///     let shared = shared.clone();
+    ///     async move {
+    ///         let (ready, changed) = &*shared;
+    ///         let mut ready = ready.lock().await;
+    ///         while !*ready {
+    ///             ready = changed.wait(ready).await;
+    ///         }
+    ///     }
+    /// });
+    ///
+    /// let (ready, changed) = &*shared;
+    /// *ready.lock().await = true;
+    /// changed.notify_one();
+    /// waiter.await.unwrap();
+    /// # });
+    /// ```
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
         let mut wait = Wait {
@@ -207,6 +244,25 @@ impl Condvar {
     /// # Panics
     ///
     /// Inside a compio runtime, whose every task it would stop. The mutex gets unlocked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Condvar, Mutex};
+    ///
+    /// static READY: Mutex<bool> = Mutex::new(false);
+    /// static CHANGED: Condvar = Condvar::new();
+    ///
+    /// let thread = std::thread::spawn(|| {
+    ///     let mut ready = READY.blocking_lock();
+    ///     while !*ready {
+    ///         ready = CHANGED.blocking_wait(ready);
+    ///     }
+    /// });
+    /// *READY.blocking_lock() = true;
+    /// CHANGED.notify_all();
+    /// thread.join().unwrap();
+    /// ```
     pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         block_on("blocking_wait", self.wait(guard))
     }
@@ -240,13 +296,60 @@ impl Condvar {
         block_on("blocking_wait_while", self.wait_while(guard, condition))
     }
 
-    /// Notifies the task that has waited longest, if any waits.
+    /// Notifies the task or thread that has waited longest, if any waits.
+    ///
+    /// The mutex need not be locked meanwhile. What is notified of has to be changed under it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use compio_sync::{Condvar, Mutex};
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let mut first = pin!(changed.wait(mutex.lock().await));
+    /// assert!(poll!(&mut first).is_pending());
+    /// let mut second = pin!(changed.wait(mutex.lock().await));
+    /// assert!(poll!(&mut second).is_pending());
+    ///
+    /// changed.notify_one();
+    /// drop(first.await);
+    /// assert!(poll!(&mut second).is_pending());
+    /// # });
+    /// ```
     #[inline]
     pub fn notify_one(&self) {
         self.queue.notify(1);
     }
 
-    /// Notifies all tasks that wait.
+    /// Notifies all tasks and threads that wait.
+    ///
+    /// They lock the mutex one after the other. Those that begin to wait meanwhile are not
+    /// notified.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use compio_sync::{Condvar, Mutex};
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let mut first = pin!(changed.wait(mutex.lock().await));
+    /// assert!(poll!(&mut first).is_pending());
+    /// let mut second = pin!(changed.wait(mutex.lock().await));
+    /// assert!(poll!(&mut second).is_pending());
+    ///
+    /// changed.notify_all();
+    /// drop(first.await);
+    /// drop(second.await);
+    /// # });
+    /// ```
     #[inline]
     pub fn notify_all(&self) {
         self.queue.notify_all();
@@ -256,6 +359,22 @@ impl Condvar {
     ///
     /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
     /// be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use compio_sync::{Condvar, Mutex};
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let mut wait = pin!(changed.wait(mutex.lock().await));
+    /// assert!(poll!(&mut wait).is_pending());
+    /// assert_eq!(changed.waiter_count(), 1);
+    /// # });
+    /// ```
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }
@@ -276,6 +395,8 @@ impl fmt::Debug for Condvar {
 }
 
 /// Whether a wait of a [`Condvar`] ended because its time had run out.
+///
+/// Yielded by [`Condvar::wait_timeout`] and [`Condvar::wait_timeout_while`].
 #[cfg(feature = "time")]
 #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,8 +18,9 @@ use crate::{
 /// |---|---|
 /// | Fairness | [`set`](Self::set) lets everybody go who waits, in the order they came. |
 /// | Memory ordering | What came before `set` happened before a `wait` that it ends returns, and before an `is_set` that returns `true`. |
-/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: five or six, and in steady state no allocation. |
+/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: six, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has no effect. |
+/// | Panics | None of its own. A task that panics while it waits has no effect. |
 /// | Without a runtime | Works with any executor, and with plain threads through [`blocking_wait`](Self::blocking_wait). |
 ///
 /// Whoever waits when the event is set goes on, even if it is [`reset`](Self::reset) before they
@@ -50,6 +51,15 @@ pub struct Event {
 impl Event {
     crate::loom::const_fn! {
         /// Creates an event that is not set.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::Event;
+        ///
+        /// static SHUTDOWN: Event = Event::new();
+        /// assert!(!SHUTDOWN.is_set());
+        /// ```
         pub fn new() -> Self {
             Self { queue: Queue::new(0) }
         }
@@ -58,6 +68,21 @@ impl Event {
     /// Sets the event, and lets everybody go who waits for it.
     ///
     /// It stays set until [`reset`](Self::reset). Setting it again has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let event = compio_sync::Event::new();
+    /// let mut wait = event.wait();
+    /// assert!(poll!(&mut wait).is_pending());
+    /// event.set();
+    /// wait.await;
+    /// event.wait().await; // it is still set
+    /// # });
+    /// ```
     pub fn set(&self) {
         if self.queue.bar() {
             self.queue.serve_if_free();
@@ -67,11 +92,36 @@ impl Event {
     /// Resets the event: who waits from here on waits for the next [`set`](Self::set).
     ///
     /// A wait that begins while another thread is in `reset`, too, may be let go by it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let event = compio_sync::Event::new();
+    /// let mut early = event.wait();
+    /// assert!(poll!(&mut early).is_pending());
+    /// event.set();
+    /// event.reset();
+    /// early.await; // it waited when the event was set
+    /// assert!(poll!(&mut event.wait()).is_pending());
+    /// # });
+    /// ```
     pub fn reset(&self) {
         self.queue.unbar();
     }
 
     /// Returns whether the event is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event = compio_sync::Event::new();
+    /// assert!(!event.is_set());
+    /// event.set();
+    /// assert!(event.is_set());
+    /// ```
     #[inline]
     pub fn is_set(&self) -> bool {
         self.queue.is_barred()
@@ -125,6 +175,21 @@ impl Event {
     ///
     /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
     /// be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let event = compio_sync::Event::new();
+    /// let mut wait = event.wait();
+    /// assert!(poll!(&mut wait).is_pending());
+    /// assert_eq!(event.waiter_count(), 1);
+    /// event.set();
+    /// assert_eq!(event.waiter_count(), 0);
+    /// # });
+    /// ```
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }

@@ -9,6 +9,11 @@
 //! | [`Event`] | wait until a flag is set |
 //! | [`WaiterQueue`] | build another primitive |
 //! | [`Fairness`] | how many may pass the first in line of a semaphore or a mutex |
+//! | [`WakeTier`], [`WakeStats`] | how a runtime that sleeps is told, and how often it was |
+//!
+//! **[The guide](guide)** tells which of them is for what, [what a wait costs](guide::cost), who
+//! may go [before whom](guide::fairness), what [cancelling](guide::cancelling) does and where its traps
+//! are, how [plain threads](guide::blocking) take part, and which [tier](guide::tiers) runs.
 //!
 //! # Waiting
 //!
@@ -33,7 +38,9 @@
 //! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
 //!   Inert on other platforms.
 //! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
-//! - `time`: waits with a deadline, on compio's timers.
+//! - `time`: waits with a deadline, on compio's timers:
+//!   [`acquire_timeout`](Semaphore::acquire_timeout), [`wait_timeout`](Condvar::wait_timeout),
+//!   [`wait_timeout_while`](Condvar::wait_timeout_while).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
@@ -46,6 +53,8 @@ mod mutex;
 mod semaphore;
 mod waiter_queue;
 
+pub mod guide;
+
 mod blocking;
 mod loom;
 
@@ -56,7 +65,11 @@ pub use mutex::*;
 pub use semaphore::*;
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};
 
-/// The README's examples are tests.
+/// The examples in these files are tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod markdown {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/MIGRATION.md")]
+    struct Migration;
+}

@@ -25,7 +25,7 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 /// |---|---|
 /// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. |
 /// | Memory ordering | What was done under a guard happened before the next lock. |
-/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: five or six more, and in steady state no allocation. |
+/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: six in place of the one to lock, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
 /// | Cancelling | A dropped lock has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics unlocks like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
@@ -102,6 +102,14 @@ impl<T> Mutex<T> {
     }
 
     /// Returns the value. No locking is needed: the mutex is nobody else's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mutex = compio_sync::Mutex::new(String::from("a"));
+    /// mutex.try_lock().unwrap().push('b');
+    /// assert_eq!(mutex.into_inner(), "ab");
+    /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -161,6 +169,16 @@ impl<T: ?Sized> Mutex<T> {
     /// While others wait, none may with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any until as
     /// many have passed the first in line as may. Returns `None` otherwise, and while another thread
     /// is serving those who wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mutex = compio_sync::Mutex::new(1);
+    /// let guard = mutex.try_lock().unwrap();
+    /// assert!(mutex.try_lock().is_none());
+    /// drop(guard);
+    /// assert!(mutex.try_lock().is_some());
+    /// ```
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.queue.try_take(1).then(|| MutexGuard::new(self))
@@ -169,6 +187,17 @@ impl<T: ?Sized> Mutex<T> {
     /// Locks the mutex if it is unlocked and a newcomer may lock it, with a guard that owns it.
     ///
     /// Returns `None` otherwise; see [`try_lock`](Self::try_lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let mutex = Arc::new(compio_sync::Mutex::new(1));
+    /// let mut guard = mutex.clone().try_lock_owned().unwrap();
+    /// std::thread::spawn(move || *guard += 1).join().unwrap();
+    /// assert_eq!(*mutex.try_lock().unwrap(), 2);
+    /// ```
     pub fn try_lock_owned(self: Arc<Self>) -> Option<OwnedMutexGuard<T>> {
         self.queue.try_take(1).then(|| OwnedMutexGuard::new(self))
     }
@@ -197,17 +226,44 @@ impl<T: ?Sized> Mutex<T> {
     /// # Panics
     ///
     /// Inside a compio runtime, whose every task it would stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let mutex = Arc::new(compio_sync::Mutex::new(1));
+    /// let mut guard = mutex.clone().blocking_lock_owned();
+    /// std::thread::spawn(move || *guard += 1).join().unwrap();
+    /// assert_eq!(*mutex.blocking_lock(), 2);
+    /// ```
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on("blocking_lock_owned", self.lock_owned())
     }
 
     /// Returns the value to work on. No locking is needed: the mutex is nobody else's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut mutex = compio_sync::Mutex::new(1);
+    /// *mutex.get_mut() += 1;
+    /// assert_eq!(mutex.into_inner(), 2);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self`: there is no guard and no other reference.
         self.value.with_mut(|value| unsafe { &mut *value })
     }
 
     /// Returns whether newcomers may lock the mutex past those who wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Fairness, Mutex};
+    ///
+    /// assert_eq!(Mutex::new(()).fairness(), Fairness::DEFAULT);
+    /// ```
     pub fn fairness(&self) -> Fairness {
         Fairness::of_limit(self.queue.limit())
     }
@@ -219,6 +275,21 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
     /// be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let mutex = compio_sync::Mutex::new(());
+    /// let guard = mutex.lock().await;
+    /// let mut wait = mutex.lock();
+    /// assert!(poll!(&mut wait).is_pending());
+    /// assert_eq!(mutex.waiter_count(), 1);
+    /// # drop(guard);
+    /// # });
+    /// ```
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }

@@ -25,7 +25,7 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 /// |---|---|
 /// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. The bound is the same for large requests, so they are not starved. |
 /// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
-/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: five or six more, and in steady state no allocation. |
+/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
 /// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
@@ -225,6 +225,19 @@ impl Semaphore {
     /// # Panics
     ///
     /// As for [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let kilobytes = Arc::new(compio_sync::Semaphore::new(1024));
+    /// let permit = kilobytes.clone().acquire_many_owned(256).await;
+    /// compio_runtime::spawn(async move { drop(permit) }).await.unwrap();
+    /// assert_eq!(kilobytes.available_permits(), 1024);
+    /// # });
+    /// ```
     pub fn acquire_many_owned(self: Arc<Self>, count: usize) -> AcquireOwned {
         AcquireOwned::new(Waiting::new(self, count))
     }
@@ -256,6 +269,16 @@ impl Semaphore {
     /// # Panics
     ///
     /// If `count` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(3);
+    /// let two = semaphore.try_acquire_many(2).unwrap();
+    /// assert!(semaphore.try_acquire_many(2).is_none(), "only one is left");
+    /// drop(two);
+    /// assert!(semaphore.try_acquire_many(3).is_some());
+    /// ```
     #[inline]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
         self.try_take(count)
@@ -265,6 +288,18 @@ impl Semaphore {
     /// Acquires a permit that owns the semaphore, if there is one that a newcomer may take.
     ///
     /// Returns `None` otherwise; see [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().try_acquire_owned().unwrap();
+    /// assert!(semaphore.clone().try_acquire_owned().is_none());
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert!(semaphore.try_acquire_owned().is_some());
+    /// ```
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many_owned(1)
     }
@@ -277,6 +312,17 @@ impl Semaphore {
     /// # Panics
     ///
     /// If `count` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(3));
+    /// let two = semaphore.clone().try_acquire_many_owned(2).unwrap();
+    /// assert_eq!(two.num_permits(), 2);
+    /// assert!(semaphore.try_acquire_many_owned(2).is_none(), "only one is left");
+    /// ```
     pub fn try_acquire_many_owned(self: Arc<Self>, count: usize) -> Option<OwnedSemaphorePermit> {
         self.try_take(count)
             .then(|| OwnedSemaphorePermit::new(self, count))
@@ -322,6 +368,15 @@ impl Semaphore {
     ///
     /// As for [`blocking_acquire`](Self::blocking_acquire), and if `count` is more than
     /// [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(3);
+    /// let two = semaphore.blocking_acquire_many(2);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # drop(two);
+    /// ```
     pub fn blocking_acquire_many(&self, count: usize) -> SemaphorePermit<'_> {
         block_on("blocking_acquire_many", self.acquire_many(count))
     }
@@ -331,6 +386,17 @@ impl Semaphore {
     /// # Panics
     ///
     /// As for [`blocking_acquire`](Self::blocking_acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().blocking_acquire_owned();
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
     pub fn blocking_acquire_owned(self: Arc<Self>) -> OwnedSemaphorePermit {
         block_on("blocking_acquire_owned", self.acquire_owned())
     }
@@ -340,6 +406,17 @@ impl Semaphore {
     /// # Panics
     ///
     /// As for [`blocking_acquire_many`](Self::blocking_acquire_many).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(3));
+    /// let two = semaphore.clone().blocking_acquire_many_owned(2);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # drop(two);
+    /// ```
     pub fn blocking_acquire_many_owned(self: Arc<Self>, count: usize) -> OwnedSemaphorePermit {
         block_on(
             "blocking_acquire_many_owned",
@@ -498,21 +575,53 @@ impl Semaphore {
     /// Returns how many permits can be acquired now.
     ///
     /// A snapshot, like all the counts below.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(2);
+    /// let _permit = semaphore.try_acquire();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
     pub fn available_permits(&self) -> usize {
         self.queue.permits().max(0) as usize
     }
 
     /// Returns how many permits there are in all, held ones included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(2);
+    /// let _permit = semaphore.try_acquire();
+    /// assert_eq!(semaphore.max_permits(), 2);
+    /// ```
     pub fn max_permits(&self) -> usize {
         self.capacity().max(0) as usize
     }
 
     /// Returns how many permits are held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(2);
+    /// let _permit = semaphore.try_acquire();
+    /// assert_eq!(semaphore.in_use(), 1);
+    /// ```
     pub fn in_use(&self) -> usize {
         (self.capacity() - self.queue.permits()).max(0) as usize
     }
 
     /// Returns whether newcomers may take permits past those who wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Fairness, Semaphore};
+    ///
+    /// assert_eq!(Semaphore::new(1).fairness(), Fairness::DEFAULT);
+    /// ```
     pub fn fairness(&self) -> Fairness {
         Fairness::of_limit(self.queue.limit())
     }
@@ -527,6 +636,21 @@ impl Semaphore {
     /// One that has been woken to take its permits counts until it has taken them. One that others
     /// have gone on without, as it did not come, does not count until it waits again.
     /// Tasks that other threads are adding or taking out at this moment may or may not be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = compio_sync::Semaphore::new(0);
+    /// let mut wait = semaphore.acquire();
+    /// assert!(poll!(&mut wait).is_pending());
+    /// assert_eq!(semaphore.waiter_count(), 1);
+    /// drop(wait);
+    /// assert_eq!(semaphore.waiter_count(), 0);
+    /// # });
+    /// ```
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }
@@ -557,6 +681,15 @@ impl Semaphore {
     }
 
     /// Returns whether the semaphore has been closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = compio_sync::Semaphore::new(1);
+    /// assert!(!semaphore.is_closed());
+    /// semaphore.close();
+    /// assert!(semaphore.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.queue.is_barred()
     }
@@ -582,6 +715,24 @@ fn check_count(count: usize) {
 }
 
 /// The error of acquiring from a [closed](Semaphore#closing) semaphore.
+///
+/// # Examples
+///
+/// ```
+/// use compio_sync::{Closed, Semaphore};
+///
+/// async fn serve(connections: &Semaphore) -> Result<(), Closed> {
+///     let _permit = connections.acquire().or_closed().await?;
+///     Ok(())
+/// }
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let connections = Semaphore::new(1);
+/// assert_eq!(serve(&connections).await, Ok(()));
+/// connections.close();
+/// assert_eq!(serve(&connections).await, Err(Closed));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 

@@ -13,6 +13,19 @@ use super::Mutex;
 use crate::waiter_queue::Queue;
 
 /// A locked [`Mutex`], unlocked when dropped.
+///
+/// # Examples
+///
+/// ```
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let names = compio_sync::Mutex::new(vec!["Ada"]);
+/// let mut guard = names.lock().await;
+/// guard.push("Grace");
+/// assert!(names.try_lock().is_none());
+/// drop(guard);
+/// assert_eq!(names.into_inner().len(), 2);
+/// # });
+/// ```
 #[must_use = "the mutex is unlocked when the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized> {
@@ -21,6 +34,19 @@ pub struct MutexGuard<'a, T: ?Sized> {
 }
 
 /// A locked [`Mutex`] in an [`Arc`], unlocked when dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// let names = Arc::new(compio_sync::Mutex::new(vec!["Ada"]));
+/// let mut guard = names.clone().lock_owned().await;
+/// compio_runtime::spawn(async move { guard.push("Grace") }).await.unwrap();
+/// assert_eq!(names.lock().await.len(), 2);
+/// # });
+/// ```
 #[must_use = "the mutex is unlocked when the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct OwnedMutexGuard<T: ?Sized> {
@@ -109,6 +135,20 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// # Errors
     ///
     /// The guard as it was, if `part` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Mutex, MutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let names = Mutex::new(vec!["Ada"]);
+    /// let first = MutexGuard::filter_map(names.lock().await, |names| names.first_mut());
+    /// *first.expect("there is one") = "Grace";
+    /// let second = MutexGuard::filter_map(names.lock().await, |names| names.get_mut(1));
+    /// assert_eq!(*second.expect_err("there is none"), ["Grace"]);
+    /// # });
+    /// ```
     pub fn filter_map<U: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut T) -> Option<&mut U>,
@@ -127,6 +167,19 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     }
 
     /// Returns the mutex that the guard has locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{Mutex, MutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let mutex = Mutex::new(1);
+    /// let guard = mutex.lock().await;
+    /// assert!(std::ptr::eq(MutexGuard::mutex(&guard), &mutex));
+    /// # drop(guard);
+    /// # });
+    /// ```
     pub fn mutex(guard: &Self) -> &'a Mutex<T> {
         guard.mutex
     }
@@ -141,6 +194,21 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// Makes a guard of a part of the value.
     ///
     /// A panic in `part` unlocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let pair = Arc::new(Mutex::new((1, 2)));
+    /// let mut second = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
+    /// compio_runtime::spawn(async move { *second = 3 }).await.unwrap();
+    /// assert_eq!(*pair.lock().await, (1, 3));
+    /// # });
+    /// ```
     pub fn map<U: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut T) -> &mut U,
@@ -158,6 +226,21 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// # Errors
     ///
     /// The guard as it was, if `part` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let names = Arc::new(Mutex::new(vec!["Ada"]));
+    /// let guard = names.clone().lock_owned().await;
+    /// let first = OwnedMutexGuard::filter_map(guard, |names| names.first_mut());
+    /// assert_eq!(*first.expect("there is one"), "Ada");
+    /// # });
+    /// ```
     pub fn filter_map<U: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut T) -> Option<&mut U>,
@@ -173,6 +256,21 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     }
 
     /// Returns the mutex that the guard has locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let mutex = Arc::new(Mutex::new(1));
+    /// let guard = mutex.clone().lock_owned().await;
+    /// assert!(Arc::ptr_eq(OwnedMutexGuard::mutex(&guard), &mutex));
+    /// # drop(guard);
+    /// # });
+    /// ```
     pub fn mutex(guard: &Self) -> &Arc<Mutex<T>> {
         &guard.mutex
     }
@@ -187,6 +285,21 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 
 impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
     /// Makes a guard of a part of the part. A panic in `part` unlocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{MappedMutexGuard, Mutex, MutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let pair = Mutex::new((1, [2, 3]));
+    /// let array = MutexGuard::map(pair.lock().await, |pair| &mut pair.1);
+    /// let mut first = MappedMutexGuard::map(array, |array| &mut array[0]);
+    /// *first = 4;
+    /// drop(first);
+    /// assert_eq!(pair.into_inner(), (1, [4, 3]));
+    /// # });
+    /// ```
     pub fn map<V: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut U) -> &mut V,
@@ -205,6 +318,19 @@ impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
     /// # Errors
     ///
     /// The guard as it was, if `part` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{MappedMutexGuard, Mutex, MutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let pair = Mutex::new((1, [2, 3]));
+    /// let array = MutexGuard::map(pair.lock().await, |pair| &mut pair.1);
+    /// let third = MappedMutexGuard::filter_map(array, |array| array.get_mut(2));
+    /// assert_eq!(*third.expect_err("there is none"), [2, 3]);
+    /// # });
+    /// ```
     pub fn filter_map<V: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut U) -> Option<&mut V>,
@@ -225,6 +351,23 @@ impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
 
 impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// Makes a guard of a part of the part. A panic in `part` unlocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let pair = Arc::new(Mutex::new((1, [2, 3])));
+    /// let array = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
+    /// let mut first = OwnedMappedMutexGuard::map(array, |array| &mut array[0]);
+    /// *first = 4;
+    /// drop(first);
+    /// assert_eq!(*pair.lock().await, (1, [4, 3]));
+    /// # });
+    /// ```
     pub fn map<V: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut U) -> &mut V,
@@ -242,6 +385,21 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// # Errors
     ///
     /// The guard as it was, if `part` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use compio_sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let pair = Arc::new(Mutex::new((1, [2, 3])));
+    /// let array = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
+    /// let third = OwnedMappedMutexGuard::filter_map(array, |array| array.get_mut(2));
+    /// assert_eq!(*third.expect_err("there is none"), [2, 3]);
+    /// # });
+    /// ```
     pub fn filter_map<V: ?Sized>(
         mut guard: Self,
         part: impl FnOnce(&mut U) -> Option<&mut V>,

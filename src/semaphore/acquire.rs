@@ -107,6 +107,14 @@ impl<'a> Acquire<'a> {
 
     /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
     ///
+    /// # Errors
+    ///
+    /// The future yields [`Closed`] if the semaphore is or gets closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Semaphore::acquire`].
+    ///
     /// # Examples
     ///
     /// ```
@@ -158,6 +166,26 @@ impl AcquireOwned {
     }
 
     /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    ///
+    /// # Errors
+    ///
+    /// The future yields [`Closed`] if the semaphore is or gets closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Semaphore::acquire`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
+    /// semaphore.close();
+    /// assert!(semaphore.acquire_owned().or_closed().await.is_err());
+    /// # });
+    /// ```
     pub fn or_closed(self) -> AcquireOwnedOrClosed {
         AcquireOwnedOrClosed { wait: self.wait }
     }

@@ -46,7 +46,9 @@ pub(crate) use waiter::Outcome;
 /// |---|---|
 /// | Fairness | First come, first woken. |
 /// | Memory ordering | What came before `wake_one` or `wake_all` happened before a wait that it ends returns, and before a condition that is looked at after it. |
-/// | Cost | A wake that finds nobody waiting: one atomic read-modify-write. A wait: five or six, and in steady state no allocation. |
+/// | Cost | A wake that finds nobody waiting: one atomic read-modify-write. A wait: six, and in steady state no allocation. |
+/// | Cancelling | A dropped wait has lost its place in line. A `wake_one` that had chosen it passes on to the next. |
+/// | Panics | A condition that panics leaves the queue. |
 /// | Without a runtime | Works with any executor. |
 ///
 /// # Examples
@@ -80,6 +82,15 @@ pub struct WaiterQueue {
 impl WaiterQueue {
     crate::loom::const_fn! {
         /// Creates a queue in which nobody waits.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use compio_sync::WaiterQueue;
+        ///
+        /// static WAITERS: WaiterQueue = WaiterQueue::new();
+        /// assert_eq!(WAITERS.waiter_count(), 0);
+        /// ```
         pub fn new() -> Self {
             Self { queue: Queue::new(0) }
         }
@@ -102,6 +113,26 @@ impl WaiterQueue {
     ///
     /// The future passes on a panic of `condition`, and has left the queue then. It panics if it is
     /// polled after that, or after it has completed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use compio_sync::WaiterQueue;
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let (ready, waiters) = (Cell::new(false), WaiterQueue::new());
+    /// let mut wait = waiters.add_waiter_if(|| ready.get());
+    /// assert!(poll!(&mut wait).is_pending());
+    ///
+    /// ready.set(true);
+    /// waiters.wake_one();
+    /// wait.await;
+    /// waiters.add_waiter_if(|| ready.get()).await; // the condition holds: no wait
+    /// # });
+    /// ```
     pub fn add_waiter_if<F>(&self, condition: F) -> AddWaiterIf<'_, F>
     where
         F: FnOnce() -> bool,
@@ -114,6 +145,23 @@ impl WaiterQueue {
     }
 
     /// Wakes the task that has waited longest, if any waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let waiters = compio_sync::WaiterQueue::new();
+    /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
+    /// assert!(poll!(&mut first).is_pending());
+    /// assert!(poll!(&mut second).is_pending());
+    ///
+    /// waiters.wake_one();
+    /// first.await;
+    /// assert!(poll!(&mut second).is_pending());
+    /// # });
+    /// ```
     pub fn wake_one(&self) {
         self.queue.notify(1);
     }
@@ -121,6 +169,23 @@ impl WaiterQueue {
     /// Wakes all tasks that wait.
     ///
     /// Tasks that begin to wait while it runs are not woken by it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let waiters = compio_sync::WaiterQueue::new();
+    /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
+    /// assert!(poll!(&mut first).is_pending());
+    /// assert!(poll!(&mut second).is_pending());
+    ///
+    /// waiters.wake_all();
+    /// first.await;
+    /// second.await;
+    /// # });
+    /// ```
     pub fn wake_all(&self) {
         self.queue.notify_all();
     }
@@ -129,6 +194,23 @@ impl WaiterQueue {
     ///
     /// A snapshot: tasks that other threads are adding or taking out at this moment may or may not
     /// be counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::poll;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let waiters = compio_sync::WaiterQueue::new();
+    /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
+    /// assert!(poll!(&mut first).is_pending());
+    /// assert!(poll!(&mut second).is_pending());
+    ///
+    /// assert_eq!(waiters.waiter_count(), 2);
+    /// drop(first);
+    /// assert_eq!(waiters.waiter_count(), 1);
+    /// # });
+    /// ```
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }

@@ -87,12 +87,24 @@ impl WakeTier {
         }
     }
 
-    /// The tier that the environment variable `COMPIO_SYNC_TIER` asks for; `None` for `auto`.
+    /// Returns the tier that the environment variable `COMPIO_SYNC_TIER` asks for; `None` for `auto`.
     ///
     /// # Errors
     ///
     /// If the variable is set to something else than a tier or `auto`. Whether the tier can be had
     /// is for each runtime to say: see [`check`](Self::check).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::WakeTier;
+    ///
+    /// match WakeTier::requested() {
+    ///     Ok(Some(tier)) => println!("every runtime is to be rung by {tier}"),
+    ///     Ok(None) => println!("each runtime is rung by what it has"),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// ```
     pub fn requested() -> Result<Option<Self>, TierError> {
         requested()
             .as_ref()
@@ -100,11 +112,22 @@ impl WakeTier {
             .map_err(|_| TierError::NoSuchTier)
     }
 
-    /// The tier that the current runtime is rung by, or `None` outside a runtime.
+    /// Returns the tier that rings the current runtime, or `None` outside a runtime.
     ///
     /// # Panics
     ///
     /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::WakeTier;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// assert!(WakeTier::current().is_some());
+    /// # });
+    /// assert_eq!(WakeTier::current(), None, "outside a runtime");
+    /// ```
     pub fn current() -> Option<Self> {
         Runtime::try_with_current(|runtime| {
             listener::bell_of(runtime).map_or_else(|| Self::choose(runtime), Bell::tier)
@@ -121,6 +144,19 @@ impl WakeTier {
     /// # Panics
     ///
     /// If `COMPIO_SYNC_TIER` is wrong; see [`WakeTier`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::WakeTier;
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// // The ring of this tier never waits for the runtime, where there is such a ring.
+    /// if let Err(missing) = WakeTier::Futex.select() {
+    ///     println!("rung by {}: {missing}", WakeTier::current().unwrap());
+    /// }
+    /// # });
+    /// ```
     pub fn select(self) -> Result<(), TierError> {
         self.check()?;
         let bell = listener::current_bell().ok_or(TierError::NoRuntime)?;
@@ -128,11 +164,22 @@ impl WakeTier {
         Ok(())
     }
 
-    /// Whether the current runtime can be rung this way.
+    /// Tells whether the current runtime can be rung this way.
     ///
     /// # Errors
     ///
     /// If there is no current runtime, or it cannot; the error says what is missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{TierError, WakeTier};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// assert_eq!(WakeTier::Generic.check(), Ok(()));
+    /// # });
+    /// assert_eq!(WakeTier::Generic.check(), Err(TierError::NoRuntime));
+    /// ```
     pub fn check(self) -> Result<(), TierError> {
         Runtime::try_with_current(|runtime| self.check_on(runtime))
             .unwrap_or(Err(TierError::NoRuntime))
@@ -203,6 +250,18 @@ fn requested() -> &'static Result<Option<WakeTier>, String> {
 }
 
 /// Why a runtime cannot be rung by a tier.
+///
+/// Its [`Display`](fmt::Display) is a sentence for people, and names what is missing.
+///
+/// # Examples
+///
+/// ```
+/// use compio_sync::{TierError, WakeTier};
+///
+/// let error = WakeTier::Generic.select().unwrap_err();
+/// assert_eq!(error, TierError::NoRuntime);
+/// assert_eq!(error.to_string(), "the calling thread is not inside a compio runtime");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TierError {
@@ -299,7 +358,21 @@ pub struct WakeStats {
 }
 
 impl WakeStats {
-    /// What `tier` has done for the current runtime so far, or `None` outside a runtime.
+    /// Returns what `tier` has done for the current runtime, or `None` outside a runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::{WakeStats, WakeTier};
+    ///
+    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// let tier = WakeTier::current().expect("inside a runtime");
+    /// let before = WakeStats::current(tier).expect("inside a runtime");
+    /// // ... wait for other threads ...
+    /// let after = WakeStats::current(tier).expect("inside a runtime");
+    /// println!("{} wakes, {} rings", after.wakes - before.wakes, after.rings - before.rings);
+    /// # });
+    /// ```
     pub fn current(tier: WakeTier) -> Option<Self> {
         Runtime::try_with_current(|runtime| {
             listener::bell_of(runtime).map(|bell| bell.stats(tier).read())

@@ -1,0 +1,64 @@
+//! Plain threads, other executors, and the blocking of runtimes.
+//!
+//! Plain threads take part in everything, in the same line as tasks:
+//!
+//! | Task | Thread |
+//! |---|---|
+//! | [`acquire`](crate::Semaphore::acquire), [`acquire_many`](crate::Semaphore::acquire_many) | [`blocking_acquire`](crate::Semaphore::blocking_acquire), [`blocking_acquire_many`](crate::Semaphore::blocking_acquire_many) |
+//! | [`acquire_owned`](crate::Semaphore::acquire_owned), [`acquire_many_owned`](crate::Semaphore::acquire_many_owned) | [`blocking_acquire_owned`](crate::Semaphore::blocking_acquire_owned), [`blocking_acquire_many_owned`](crate::Semaphore::blocking_acquire_many_owned) |
+//! | [`lock`](crate::Mutex::lock), [`lock_owned`](crate::Mutex::lock_owned) | [`blocking_lock`](crate::Mutex::blocking_lock), [`blocking_lock_owned`](crate::Mutex::blocking_lock_owned) |
+//! | [`Condvar::wait`](crate::Condvar::wait), [`wait_while`](crate::Condvar::wait_while) | [`blocking_wait`](crate::Condvar::blocking_wait), [`blocking_wait_while`](crate::Condvar::blocking_wait_while) |
+//! | [`Event::wait`](crate::Event::wait) | [`Event::blocking_wait`](crate::Event::blocking_wait) |
+//! | giving back, setting, notifying, all `try_` methods, all counts | the same methods |
+//!
+//! ```
+//! use compio_sync::{Event, Semaphore};
+//!
+//! static JOBS: Semaphore = Semaphore::new(0);
+//! static DONE: Event = Event::new();
+//!
+//! let worker = std::thread::spawn(|| {
+//!     for _ in 0..3 {
+//!         JOBS.blocking_acquire().forget(); // one job
+//!     }
+//!     DONE.set();
+//! });
+//!
+//! compio_runtime::Runtime::new().unwrap().block_on(async {
+//!     JOBS.add_permits(3);
+//!     DONE.wait().await;
+//! });
+//! worker.join().unwrap();
+//! ```
+//!
+//! # Inside a runtime they panic
+//!
+//! A blocked thread runs none of its runtime's tasks, and the task that would let it go may be one
+//! of them. So the `blocking_` methods panic on a thread that is inside a compio runtime. In an
+//! `async fn`, `await` the method without `blocking_`. In a closure for compio's `spawn_blocking`,
+//! which runs on a thread of its own, use them freely; or lock before, and move an owned guard into
+//! it:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use compio_sync::Mutex;
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! let log = Arc::new(Mutex::new(Vec::new()));
+//! let mut guard = log.clone().lock_owned().await;
+//! compio_runtime::spawn_blocking(move || guard.push("slow")).await.unwrap();
+//! assert_eq!(log.lock().await.len(), 1);
+//! # });
+//! ```
+//!
+//! # Other executors
+//!
+//! Any executor can poll these futures: they call the waker that they were polled with. Waits with
+//! a deadline need a compio runtime for its timers; under another executor use that one's, around a
+//! wait without one.
+//!
+//! # Signal handlers
+//!
+//! Nothing here may be called in one: letting somebody go calls a waker, which may allocate or
+//! lock.

@@ -1,0 +1,144 @@
+//! What cancelling a wait does, and the traps in it.
+//!
+//! To cancel a wait is to drop its future: the loser of a `select!`, what a timeout has ended, a
+//! compio task whose handle was dropped. For every wait of this crate that is safe:
+//!
+//! | Dropped | Effect |
+//! |---|---|
+//! | before the first poll | none |
+//! | while it waits | it has taken nothing, and has lost its place in line |
+//! | after it was handed a permit or the lock, before it was polled | that passes on to the next in line |
+//! | [`Condvar::wait`](crate::Condvar::wait), at any time | the mutex is unlocked. A notification that had reached it passes on |
+//! | [`Event::wait`](crate::Event::wait) | none |
+//! | [`WaiterQueue::add_waiter_if`](crate::WaiterQueue::add_waiter_if) | a wake that had reached it passes on |
+//!
+//! So nothing is lost and nothing leaks. What remains are five traps, none of which is this crate's
+//! alone.
+//!
+//! # A future that is kept and not polled
+//!
+//! The worst of them, known as *futurelock*. `select!` by reference, a poll by hand, or a
+//! collection of futures whose owner is busy with something else: all keep a future that is in
+//! line, and do not poll it. If it is handed the lock, it has it, and does not know. Everybody
+//! waits for a future that nobody polls, and if its owner is among them that is for ever:
+//!
+//! ```
+//! use std::pin::pin;
+//!
+//! use compio_sync::{Fairness, Mutex};
+//! use futures_util::poll;
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! let mutex = Mutex::with_fairness((), Fairness::Fifo);
+//! let guard = mutex.lock().await;
+//!
+//! // This wait begins, loses a `select!` by reference, say, and is kept.
+//! let mut kept = pin!(mutex.lock());
+//! assert!(poll!(&mut kept).is_pending());
+//!
+//! // The lock is handed to it.
+//! drop(guard);
+//!
+//! // The same task wants the lock elsewhere. `mutex.lock().await` would wait for ever here.
+//! let mut elsewhere = pin!(mutex.lock());
+//! assert!(poll!(&mut elsewhere).is_pending());
+//! assert!(mutex.try_lock().is_none(), "it is locked, by nobody who knows it");
+//!
+//! // What helps: to go on polling it, or to drop it.
+//! drop(kept.await);
+//! elsewhere.await;
+//! # });
+//! ```
+//!
+//! With [`Fairness::Bounded`](crate::Fairness::Bounded), the default, the first in line is only
+//! woken, and what it does not come for stays free. The same code goes on:
+//!
+//! ```
+//! use std::pin::pin;
+//!
+//! use compio_sync::Mutex;
+//! use futures_util::poll;
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! let mutex = Mutex::new(());
+//! let guard = mutex.lock().await;
+//! let mut kept = pin!(mutex.lock());
+//! assert!(poll!(&mut kept).is_pending());
+//! drop(guard);
+//!
+//! drop(mutex.lock().await);
+//! # });
+//! ```
+//!
+//! That is a help and no cure: there are cases in which an abandoned future is handed a permit even
+//! so, which [`Fairness`](crate::Fairness#futures-that-nobody-polls) lists. The rules that cure it:
+//!
+//! - Give `select!` and `timeout` the future itself, not `&mut` of it. What loses is dropped.
+//! - Do not `await` a lock in the body of a loop that owns other futures in line for it (`while let
+//!   Some(x) = unordered.next().await`). Spawn the body, or spawn the futures: a task is always
+//!   polled.
+//!
+//! # A select in a loop goes to the end of the line, each time
+//!
+//! ```
+//! use compio_sync::{Event, Semaphore};
+//! use futures_util::future::{Either, select};
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # let (semaphore, tick) = (Semaphore::new(1), Event::new());
+//! // With `semaphore.acquire()` in the loop, each tick would give the place in line up.
+//! let mut acquire = semaphore.acquire();
+//! let permit = loop {
+//!     match select(&mut acquire, tick.wait()).await {
+//!         Either::Left((permit, _)) => break permit,
+//!         Either::Right(_) => tick.reset(), // and on with the same wait
+//!     }
+//! };
+//! # drop(permit);
+//! # });
+//! ```
+//!
+//! The wait is kept here, by reference, and polled again without anything in between that waits for
+//! the semaphore: that is what makes it safe.
+//!
+//! # A permit in a future that is not done
+//!
+//! `join!` and `join_all` keep finished results until all are finished. If those are permits, they
+//! are held meanwhile; with fewer permits than futures that is a deadlock. Acquire inside the
+//! future that does the work, so that the permit is dropped with it.
+//!
+//! # Half of what was to be done
+//!
+//! A guard whose task is cancelled at an `await` unlocks, and there is no poisoning: whatever stood
+//! half done under the lock is what the next one finds. Make changes without an `await` between the
+//! first and the last, or in a copy that is put in place at the end.
+//!
+//! # A condition that was given up
+//!
+//! Whoever drops a [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A
+//! timeout round it loses the guard; [`wait_timeout`](crate::Condvar::wait_timeout) (feature
+//! `time`) gives it back:
+//!
+//! ```
+//! # #[cfg(feature = "time")]
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! use std::time::Duration;
+//!
+//! use compio_sync::{Condvar, Mutex};
+//!
+//! let (queue, filled) = (Mutex::new(Vec::<u32>::new()), Condvar::new());
+//! let (mut queue, result) = filled
+//!     .wait_timeout_while(queue.lock().await, Duration::from_millis(5), |queue| queue.is_empty())
+//!     .await;
+//! if result.timed_out() {
+//!     queue.push(0); // still locked
+//! }
+//! # assert_eq!(queue.len(), 1);
+//! # });
+//! ```
+//!
+//! In the same way, [`acquire_timeout`](crate::Semaphore::acquire_timeout) yields a permit that
+//! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
+//! line, which is right, too, but you have waited in vain.
+//!
+//! [`Fairness`]: crate::Fairness

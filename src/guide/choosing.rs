@@ -1,0 +1,94 @@
+//! Which primitive for what.
+//!
+//! | You want | Take | Because |
+//! |---|---|---|
+//! | at most N at a time: open files, connections, requests under way | [`Semaphore`] | a permit is a value that goes where the work goes |
+//! | at most N bytes, rows or credits at a time | [`Semaphore`] and [`acquire_many`](crate::Semaphore::acquire_many) | a large request is passed by a bounded number of small ones, so it is not starved |
+//! | one at a time, with data, across `await` | [`Mutex`] | the guard may be held across `await`, sent to another thread, or mapped to a part |
+//! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | nobody waits long enough for a task switch to pay |
+//! | to wait until something under a mutex has changed | [`Condvar`] | what has been tested is still true on the next line |
+//! | to wait for something that happens once, or stays: a start, a shutdown | [`Event`] | it stays set, so nobody can come too late |
+//! | "go on, one of you", and it must not get lost if nobody waits yet | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit lets one go, now or later |
+//! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
+//! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
+//! | to send values from task to task | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no channels here |
+//!
+//! # Where they can be used
+//!
+//! All of them are `Send` and `Sync`, can be a `static`, and work on one compio runtime, across
+//! several, under another executor and from [plain threads](crate::guide::blocking), with all of
+//! these waiting for the same one at once.
+//!
+//! Borrowed or owned: [`acquire`](crate::Semaphore::acquire) and [`lock`](crate::Mutex::lock)
+//! borrow. compio's `spawn` takes what is `'static`, so a permit or guard that goes into a task is
+//! an owned one, of an `Arc`, or one of a `static`:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use compio_sync::{Mutex, Semaphore};
+//!
+//! static FILES: Semaphore = Semaphore::new(64);
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! let total = Arc::new(Mutex::new(0));
+//!
+//! // Of a static, a permit is 'static.
+//! let permit = FILES.acquire().await;
+//! // Of an Arc, a guard owns its share of the mutex.
+//! let mut guard = total.clone().lock_owned().await;
+//! let task = compio_runtime::spawn(async move {
+//!     *guard += 1;
+//!     drop((guard, permit));
+//! });
+//! task.await.unwrap();
+//! assert_eq!(*total.lock().await, 1);
+//! # });
+//! ```
+//!
+//! # Bounding tasks
+//!
+//! Acquire before spawning, and let the permit move into the task. Then there are never more tasks
+//! than permits, and the loop that spawns waits instead of filling the memory. Acquiring inside the
+//! task bounds what runs, not what exists.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use compio_sync::Semaphore;
+//!
+//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! const LIMIT: usize = 8;
+//! let tasks = Arc::new(Semaphore::new(LIMIT));
+//! for _ in 0..100 {
+//!     let permit = tasks.clone().acquire_owned().await;
+//!     compio_runtime::spawn(async move {
+//!         // ... the work ...
+//!         drop(permit);
+//!     })
+//!     .detach();
+//! }
+//! // All permits: no task is left.
+//! let _all = tasks.acquire_many(LIMIT).await;
+//! # });
+//! ```
+//!
+//! compio cancels a task whose handle is dropped, hence `detach`.
+//!
+//! # Examples to run
+//!
+//! | `cargo run --example` | Shows |
+//! |---|---|
+//! | `bounded_tasks` | bounded concurrency over file I/O, on several runtimes |
+//! | `copy_dir` | the same in its shortest form, with a progress bar |
+//! | `connection_limit` | a limit in front of a TCP server |
+//! | `condvar_signaling` | producer and consumer on two runtimes |
+//! | `start_gate` | an event as a start signal, and as a stop signal |
+//! | `memory_budget` | a budget in bytes, by `acquire_many` |
+//! | `basic_semaphore` | the ways to take permits and to give them back |
+//!
+//! [`Condvar`]: crate::Condvar
+//! [`Event`]: crate::Event
+//! [`Mutex`]: crate::Mutex
+//! [`Semaphore`]: crate::Semaphore
+//! [`WaiterQueue`]: crate::WaiterQueue
