@@ -81,7 +81,7 @@ package() {
     size=$(stat -c %s "$package") || return 1
     echo "$(wc -l <<<"$list") files, $size bytes"
     [ "$size" -le "$limit" ] || return 1
-    if tar -xzOf "$package" | LC_ALL=C grep -aE "(/root|/home|/work)/[a-z]"; then
+    if tar -xzOf "$package" | LC_ALL=C grep -aF -e "$HOME/" -e "$PWD/"; then
         echo "a path of one machine"
         return 1
     fi
