@@ -1,12 +1,12 @@
 //! A limit on the connections of a TCP server, and an orderly end.
 //!
-//! The server and its clients are on runtimes of their own and meet on the loopback interface. What to
-//! look at:
-//! - `serve` acquires a permit *before* it accepts: who is one too many waits in the system's queue, and
-//!   costs the server neither memory nor a file descriptor. The permit moves into the connection's
-//!   task, and is given back with it, however it ends.
-//! - `serve` ends on an `Event`, which it waits for beside the next connection. When it can have all of
-//!   the permits, no connection is left.
+//! The server and its clients are on runtimes of their own and meet on the loopback interface. What
+//! to look at:
+//! - `serve` acquires a permit *before* it accepts: who is one too many waits in the system's
+//!   queue, and costs the server neither memory nor a file descriptor. The permit moves into the
+//!   connection's task, and is given back with it, however it ends.
+//! - `serve` ends on an `Event`, which it waits for beside the next connection. When it can have
+//!   all of the permits, no connection is left.
 
 use std::{
     io,

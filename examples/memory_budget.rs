@@ -1,9 +1,9 @@
 //! A budget in bytes, which two runtimes share: a `Semaphore` with a permit for each.
 //!
-//! The files of this repository are read as a whole, many at a time, as long as they fit into memory
-//! that is set aside for them. What to look at:
-//! - `acquire_many` takes the whole size at once, or nothing. Taking it bit by bit, two tasks could each
-//!   hold half of what they need, for ever.
+//! The files of this repository are read as a whole, many at a time, as long as they fit into
+//! memory that is set aside for them. What to look at:
+//! - `acquire_many` takes the whole size at once, or nothing. Taking it bit by bit, two tasks could
+//!   each hold half of what they need, for ever.
 //! - A large file is not starved by small ones: while it is first in line, a bounded number of them
 //!   pass it, and then what is given back gathers for it.
 //! - What is larger than the budget takes all of it, or it would wait for ever.

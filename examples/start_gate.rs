@@ -1,7 +1,7 @@
 //! Two `Event`s, as a start signal and as a stop signal, for tasks and threads alike.
 //!
-//! Runtimes on threads of their own count as fast as they can, all of them from the same moment until
-//! the same moment, and so does a plain thread. What to look at:
+//! Runtimes on threads of their own count as fast as they can, all of them from the same moment
+//! until the same moment, and so does a plain thread. What to look at:
 //! - `START` stays set: who comes late does not wait, and nobody can miss it.
 //! - `READY` counts those who have arrived. It is a `Semaphore` without permits: each adds one, and
 //!   `main` acquires them all at once.

@@ -43,12 +43,12 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 ///
 /// use compio_sync::Mutex;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let total = Arc::new(Mutex::new(0));
 /// let mut tasks = Vec::new();
 /// for n in 1..=10 {
 ///     let total = total.clone();
-///     tasks.push(compio_runtime::spawn(async move { *total.lock().await += n }));
+///     tasks.push(compio::runtime::spawn(async move { *total.lock().await += n }));
 /// }
 /// for task in tasks {
 ///     task.await.unwrap();
@@ -125,7 +125,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = compio_sync::Mutex::new(1);
     /// *mutex.lock().await += 1;
     /// assert_eq!(mutex.into_inner(), 2);
@@ -150,10 +150,10 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = Arc::new(compio_sync::Mutex::new(1));
     /// let mut guard = mutex.clone().lock_owned().await;
-    /// compio_runtime::spawn(async move { *guard += 1 }).await.unwrap();
+    /// compio::runtime::spawn(async move { *guard += 1 }).await.unwrap();
     /// assert_eq!(*mutex.lock().await, 2);
     /// # });
     /// ```
@@ -281,7 +281,7 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = compio_sync::Mutex::new(());
     /// let guard = mutex.lock().await;
     /// let mut wait = mutex.lock();

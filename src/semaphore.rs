@@ -55,12 +55,12 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 ///
 /// use compio_sync::Semaphore;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let semaphore = Arc::new(Semaphore::new(2));
 /// let mut tasks = Vec::new();
 /// for n in 0..10 {
 ///     let semaphore = semaphore.clone();
-///     tasks.push(compio_runtime::spawn(async move {
+///     tasks.push(compio::runtime::spawn(async move {
 ///         let _permit = semaphore.acquire().await;
 ///         n // at most two tasks are here at a time
 ///     }));
@@ -143,7 +143,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(1);
     /// let permit = semaphore.acquire().await;
     /// assert_eq!(semaphore.available_permits(), 0);
@@ -175,7 +175,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let kilobytes = compio_sync::Semaphore::new(1024);
     /// let permit = kilobytes.acquire_many(256).await;
     /// assert_eq!(permit.num_permits(), 256);
@@ -202,10 +202,10 @@ impl Semaphore {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
     /// let permit = semaphore.clone().acquire_owned().await;
-    /// let task = compio_runtime::spawn(async move { drop(permit) });
+    /// let task = compio::runtime::spawn(async move { drop(permit) });
     /// task.await.unwrap();
     /// assert_eq!(semaphore.available_permits(), 1);
     /// # });
@@ -231,10 +231,10 @@ impl Semaphore {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let kilobytes = Arc::new(compio_sync::Semaphore::new(1024));
     /// let permit = kilobytes.clone().acquire_many_owned(256).await;
-    /// compio_runtime::spawn(async move { drop(permit) }).await.unwrap();
+    /// compio::runtime::spawn(async move { drop(permit) }).await.unwrap();
     /// assert_eq!(kilobytes.available_permits(), 1024);
     /// # });
     /// ```
@@ -447,7 +447,7 @@ impl Semaphore {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(0);
     /// assert!(semaphore.acquire_timeout(Duration::from_millis(5)).await.is_err());
     /// # });
@@ -642,7 +642,7 @@ impl Semaphore {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(0);
     /// let mut wait = semaphore.acquire();
     /// assert!(poll!(&mut wait).is_pending());
@@ -667,7 +667,7 @@ impl Semaphore {
     /// ```
     /// use compio_sync::{Closed, Semaphore};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Semaphore::new(1);
     /// semaphore.close();
     /// assert!(semaphore.try_acquire().is_none());
@@ -726,7 +726,7 @@ fn check_count(count: usize) {
 ///     Ok(())
 /// }
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let connections = Semaphore::new(1);
 /// assert_eq!(serve(&connections).await, Ok(()));
 /// connections.close();

@@ -28,7 +28,7 @@
 //! use compio_sync::{Fairness, Mutex};
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let mutex = Mutex::with_fairness((), Fairness::Fifo);
 //! let guard = mutex.lock().await;
 //!
@@ -59,7 +59,7 @@
 //! use compio_sync::Mutex;
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let mutex = Mutex::new(());
 //! let guard = mutex.lock().await;
 //! let mut kept = pin!(mutex.lock());
@@ -84,7 +84,7 @@
 //! use compio_sync::{Event, Semaphore};
 //! use futures_util::future::{Either, select};
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! # let (semaphore, tick) = (Semaphore::new(1), Event::new());
 //! // With `semaphore.acquire()` in the loop, each tick would give the place in line up.
 //! let mut acquire = semaphore.acquire();
@@ -121,7 +121,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "time")]
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! use std::time::Duration;
 //!
 //! use compio_sync::{Condvar, Mutex};

@@ -25,7 +25,7 @@
 //! use compio_sync::{Fairness, Semaphore};
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(3));
 //! let _held = semaphore.acquire().await;
 //!

@@ -118,7 +118,7 @@ impl<'a> Acquire<'a> {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(1);
     /// assert!(semaphore.acquire().or_closed().await.is_ok());
     /// # });
@@ -180,7 +180,7 @@ impl AcquireOwned {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
     /// semaphore.close();
     /// assert!(semaphore.acquire_owned().or_closed().await.is_err());

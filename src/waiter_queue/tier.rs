@@ -55,7 +55,7 @@ use super::{doorbell::Bell, listener};
 /// ```
 /// use compio_sync::WakeTier;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// println!("rung by: {}", WakeTier::current().expect("inside a runtime"));
 /// WakeTier::Generic.select().expect("every runtime has this one");
 /// assert_eq!(WakeTier::current(), Some(WakeTier::Generic));
@@ -123,7 +123,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::WakeTier;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// assert!(WakeTier::current().is_some());
     /// # });
     /// assert_eq!(WakeTier::current(), None, "outside a runtime");
@@ -150,7 +150,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::WakeTier;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// // The ring of this tier never waits for the runtime, where there is such a ring.
     /// if let Err(missing) = WakeTier::Futex.select() {
     ///     println!("rung by {}: {missing}", WakeTier::current().unwrap());
@@ -175,7 +175,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::{TierError, WakeTier};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// assert_eq!(WakeTier::Generic.check(), Ok(()));
     /// # });
     /// assert_eq!(WakeTier::Generic.check(), Err(TierError::NoRuntime));
@@ -334,7 +334,7 @@ impl std::error::Error for TierError {}
 /// ```
 /// use compio_sync::{WakeStats, WakeTier};
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let stats = WakeStats::current(WakeTier::Generic).expect("inside a runtime");
 /// assert_eq!(stats.wakes, 0, "nobody has woken a waiter of this runtime from another thread");
 /// # });
@@ -365,7 +365,7 @@ impl WakeStats {
     /// ```
     /// use compio_sync::{WakeStats, WakeTier};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let tier = WakeTier::current().expect("inside a runtime");
     /// let before = WakeStats::current(tier).expect("inside a runtime");
     /// // ... wait for other threads ...
