@@ -63,8 +63,9 @@ pub enum Fairness {
 }
 
 impl Fairness {
-    /// What primitives have that were made without naming any: `Bounded(64)`, or `Bounded(30)` on
-    /// 32-bit targets.
+    /// What primitives have that were made without naming any.
+    ///
+    /// It is `Bounded(64)`, or `Bounded(30)` on 32-bit targets.
     pub const DEFAULT: Self = Self::of_limit(Self::Bounded(64).limit());
 
     /// How many may pass.

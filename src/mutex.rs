@@ -83,7 +83,9 @@ impl<T> Mutex<T> {
             Self::with_fairness(value, Fairness::DEFAULT)
         }
 
-        /// Creates an unlocked mutex that says whether newcomers may lock it past those who wait.
+        /// Creates an unlocked mutex with a [`Fairness`].
+        ///
+        /// That says whether newcomers may lock it past those who wait, and how many.
         ///
         /// # Examples
         ///
@@ -139,7 +141,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// Locks the mutex, waiting until it is unlocked, with a guard that owns the mutex.
+    /// Locks the mutex, waiting until it is unlocked, with a guard that owns it.
     ///
     /// # Cancel safety
     ///
@@ -184,7 +186,7 @@ impl<T: ?Sized> Mutex<T> {
         self.queue.try_take(1).then(|| MutexGuard::new(self))
     }
 
-    /// Locks the mutex if it is unlocked and a newcomer may lock it, with a guard that owns it.
+    /// Locks the mutex if a newcomer may, with a guard that owns it.
     ///
     /// Returns `None` otherwise; see [`try_lock`](Self::try_lock).
     ///

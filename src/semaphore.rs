@@ -19,7 +19,7 @@ use acquire::Waiting;
 pub use acquire::{Acquire, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
 pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
-/// A counting semaphore: a number of permits that tasks and threads take and give back.
+/// A counting semaphore: permits that tasks and threads take and give back.
 ///
 /// | | |
 /// |---|---|
@@ -83,10 +83,10 @@ impl Semaphore {
     pub const MAX_PERMITS: usize = MAX_PERMITS;
 
     crate::loom::const_fn! {
-        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS).
+        /// Creates a semaphore with so many `permits`.
         ///
-        /// With 0 it is a signal: waiters go on when somebody calls
-        /// [`add_permits`](Self::add_permits).
+        /// There may be from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS). With 0 it is a signal: waiters go
+        /// on when somebody calls [`add_permits`](Self::add_permits).
         ///
         /// # Panics
         ///
@@ -104,8 +104,10 @@ impl Semaphore {
             Self::with_fairness(permits, Fairness::DEFAULT)
         }
 
-        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS), that says
-        /// whether newcomers may take permits past those who wait.
+        /// Creates a semaphore with so many `permits`, and with a [`Fairness`].
+        ///
+        /// That says whether newcomers may take permits past those who wait, and how many. There may be
+        /// from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS) permits.
         ///
         /// # Panics
         ///
@@ -214,7 +216,7 @@ impl Semaphore {
         self.acquire_many_owned(1)
     }
 
-    /// Acquires `count` permits that own the semaphore, waiting until there are that many.
+    /// Acquires `count` permits that own the semaphore, waiting for all of them.
     ///
     /// See [`acquire_many`](Self::acquire_many).
     ///
@@ -285,7 +287,7 @@ impl Semaphore {
             .then(|| SemaphorePermit::new(self, count))
     }
 
-    /// Acquires a permit that owns the semaphore, if there is one that a newcomer may take.
+    /// Acquires a permit that owns the semaphore, if a newcomer may take one.
     ///
     /// Returns `None` otherwise; see [`try_acquire`](Self::try_acquire).
     ///
@@ -304,8 +306,7 @@ impl Semaphore {
         self.try_acquire_many_owned(1)
     }
 
-    /// Acquires `count` permits that own the semaphore, if there are that many that a newcomer may
-    /// take.
+    /// Acquires `count` permits that own the semaphore, if a newcomer may take them.
     ///
     /// Returns `None` otherwise; see [`try_acquire_many`](Self::try_acquire_many).
     ///
@@ -362,7 +363,7 @@ impl Semaphore {
         block_on("blocking_acquire", self.acquire())
     }
 
-    /// Acquires `count` permits, blocking the calling thread until there are that many.
+    /// Acquires `count` permits, blocking the calling thread until it has them.
     ///
     /// # Panics
     ///
@@ -381,7 +382,7 @@ impl Semaphore {
         block_on("blocking_acquire_many", self.acquire_many(count))
     }
 
-    /// Acquires a permit that owns the semaphore, blocking the calling thread until there is one.
+    /// Acquires a permit that owns the semaphore, blocking the calling thread.
     ///
     /// # Panics
     ///
@@ -467,9 +468,10 @@ impl Semaphore {
 
     // ---- changing the number of permits ----
 
-    /// Adds `count` permits for good. Those who wait get them as they get permits that are given back.
+    /// Adds `count` permits for good.
     ///
-    /// A debt that [`forget_permits`](Self::forget_permits) has left is repaid first.
+    /// Those who wait get them as they get permits that are given back. A debt that
+    /// [`forget_permits`](Self::forget_permits) has left is repaid first.
     ///
     /// # Panics
     ///

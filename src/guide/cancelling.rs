@@ -116,7 +116,7 @@
 //! # A condition that was given up
 //!
 //! Whoever drops a [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A
-//! timeout round it loses the guard; [`wait_timeout`](crate::Condvar::wait_timeout) (feature
+//! timeout round it loses the guard; `wait_timeout` (feature
 //! `time`) gives it back:
 //!
 //! ```
@@ -137,7 +137,7 @@
 //! # });
 //! ```
 //!
-//! In the same way, [`acquire_timeout`](crate::Semaphore::acquire_timeout) yields a permit that
+//! In the same way, `acquire_timeout` yields a permit that
 //! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
 //! line, which is right, too, but you have waited in vain.
 //!

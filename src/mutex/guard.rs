@@ -53,7 +53,7 @@ pub struct OwnedMutexGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,
 }
 
-/// Part of the value of a locked [`Mutex`], which is unlocked when this is dropped.
+/// Part of the value of a locked [`Mutex`], unlocked when this is dropped.
 ///
 /// Made by [`MutexGuard::map`].
 #[must_use = "the mutex is unlocked when the guard is dropped"]
@@ -64,7 +64,7 @@ pub struct MappedMutexGuard<'a, U: ?Sized> {
     _value: PhantomData<&'a mut U>,
 }
 
-/// Part of the value of a locked [`Mutex`] in an [`Arc`], unlocked when this is dropped.
+/// Part of the value of a locked [`Mutex`] in an [`Arc`], unlocked when dropped.
 ///
 /// Made by [`OwnedMutexGuard::map`].
 #[must_use = "the mutex is unlocked when the guard is dropped"]

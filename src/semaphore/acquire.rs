@@ -105,7 +105,7 @@ impl<'a> Acquire<'a> {
         self.wait.give_up().then(|| self.wait.permit())
     }
 
-    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl AcquireOwned {
         Self { wait }
     }
 
-    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///

@@ -87,7 +87,9 @@ impl WakeTier {
         }
     }
 
-    /// Returns the tier that the environment variable `COMPIO_SYNC_TIER` asks for; `None` for `auto`.
+    /// Returns the tier that the environment asks for, or `None` for `auto`.
+    ///
+    /// The variable is `COMPIO_SYNC_TIER`.
     ///
     /// # Errors
     ///
@@ -135,7 +137,7 @@ impl WakeTier {
         .ok()
     }
 
-    /// Makes this the tier that the current runtime is rung by, from its next sleep on.
+    /// Has the current runtime rung by this tier, from its next sleep on.
     ///
     /// # Errors
     ///
@@ -346,10 +348,11 @@ pub struct WakeStats {
     pub sleeps: usize,
     /// How often another thread has rung it.
     pub rings: usize,
-    /// How many system calls ringing has made. A ring of the generic tier is up to compio, whose
-    /// system calls are not counted here.
+    /// How many system calls ringing has made.
+    ///
+    /// A ring of the generic tier is up to compio, whose system calls are not counted here.
     pub syscalls: usize,
-    /// How often the tier's own operation has completed with a wake in the runtime's event loop.
+    /// How often the tier's own operation has ended a sleep of the event loop.
     pub heard: usize,
     /// How many batches of waiters other threads have delivered.
     pub batches: usize,
@@ -358,7 +361,9 @@ pub struct WakeStats {
 }
 
 impl WakeStats {
-    /// Returns what `tier` has done for the current runtime, or `None` outside a runtime.
+    /// Returns what `tier` has done for the current runtime.
+    ///
+    /// `None` outside a runtime.
     ///
     /// # Examples
     ///
