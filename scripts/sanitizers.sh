@@ -61,12 +61,14 @@ thread() {
     [ "${llvm% *}" = " ${llvm##* }" ] || { echo "the compilers' LLVM differ:$llvm" >&2; return 1; }
     local runtime
     runtime=$(find "$(rustc --print sysroot)/lib/rustlib/$host/lib" -name 'librustc*_rt.tsan.a' | head -1)
-    local flags="-Zsanitizer=thread -Zexternal-clangrt -Clink-arg=-Wl,--whole-archive"
-    flags+=" -Clink-arg=$runtime -Clink-arg=-Wl,--no-whole-archive"
-    RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags \
+    local linker
+    linker=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$host")_LINKER
+    RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 \
+        RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" TSAN_RUNTIME=$runtime \
         CARGO_TARGET_DIR=target/tsan \
         TSAN_OPTIONS=suppressions=$root/scripts/sanitizers/thread.supp:halt_on_error=1 \
         run thread target/tsan/thread.log \
+        env "$linker=$root/scripts/sanitizers/link-thread.sh" \
         cargo test -Zbuild-std --all-features --lib --tests --target "$host"
 }
 

@@ -16,7 +16,7 @@ const MAX: usize = Semaphore::MAX_PERMITS;
 
 /// A semaphore that lets nobody overtake and hands permits over directly.
 fn fifo(permits: usize) -> Semaphore {
-    Semaphore::new(permits)
+    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 // ---- permits ----

@@ -52,7 +52,8 @@ fn explore(model: fn()) {
     config.stack_size = 0x10000;
     let random = RandomScheduler::new_from_seed(seed, iterations);
     let pct = PctScheduler::new_from_seed(seed, DEPTH, iterations);
-    let explored = Runner::new(random, config.clone()).run(model) + Runner::new(pct, config).run(model);
+    let explored =
+        Runner::new(random, config.clone()).run(model) + Runner::new(pct, config).run(model);
     println!("{name}: {explored} schedules");
 }
 
@@ -203,7 +204,10 @@ fn semaphore_keeps_its_permits(fairness: Fairness, threads: usize, rounds: usize
     });
     assert_eq!(semaphore.available_permits(), 2);
     assert_eq!(semaphore.waiter_count(), 0);
-    assert!(semaphore.try_acquire_many(2).is_some(), "the line is in the way");
+    assert!(
+        semaphore.try_acquire_many(2).is_some(),
+        "the line is in the way"
+    );
 }
 
 #[test]
@@ -494,7 +498,10 @@ fn event_lets_everybody_go_though_it_is_reset() {
 #[test]
 fn waiter_queue_misses_no_change_of_its_condition() {
     explore(|| {
-        let turns = Arc::new((shuttle::sync::atomic::AtomicUsize::new(0), WaiterQueue::new()));
+        let turns = Arc::new((
+            shuttle::sync::atomic::AtomicUsize::new(0),
+            WaiterQueue::new(),
+        ));
         let number = Cell::new(0);
         // Each in turn: each waits until all before it have been there.
         let threads: Vec<_> = (0..5)
@@ -525,7 +532,10 @@ fn waiter_queue_misses_no_change_of_its_condition() {
 #[test]
 fn waiter_queue_passes_a_wake_on_if_its_waiter_leaves() {
     explore(|| {
-        let tokens = Arc::new((shuttle::sync::atomic::AtomicUsize::new(0), WaiterQueue::new()));
+        let tokens = Arc::new((
+            shuttle::sync::atomic::AtomicUsize::new(0),
+            WaiterQueue::new(),
+        ));
         let take = |tokens: &(shuttle::sync::atomic::AtomicUsize, WaiterQueue)| {
             tokens
                 .0

@@ -19,18 +19,18 @@ pub use model::checker::Counts;
 use model::{
     checker::{Checker, Model},
     event, monitor,
-    player::{Player, Shared, Source, System, check},
+    player::{Player, Shared, Source, System, Temper, check},
     semaphore, waiter_queue,
 };
 
 /// A semaphore that lets nobody overtake.
 fn fifo(permits: usize) -> Semaphore {
-    Semaphore::new(permits)
+    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 /// A mutex that lets nobody overtake.
 fn fifo_mutex<T>(value: T) -> Mutex<T> {
-    Mutex::new(value)
+    Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
 }
 
 /// Decides by the bytes it is given, and for nothing when they are used up.
@@ -62,14 +62,14 @@ impl Source for Bytes {
 
 fn play<S: System>(bytes: Bytes, system: S, state: <S::Model as Model>::State) -> Counts {
     let mut checker = Checker::<S::Model>::new(state);
-    let source = Box::new(bytes.clone());
-    let player = Player::new(
-        Arc::new(system),
-        Arc::new(Shared::default()),
-        0,
-        source,
-        true,
-    );
+    let mut source = Box::new(bytes.clone());
+    // Who unwinds has others woken by threads of their own, which takes its time.
+    let temper = match source.below(8) {
+        0 => Temper::Panicking,
+        _ => Temper::Nasty,
+    };
+    let shared = Arc::new(Shared::default());
+    let player = Player::new(Arc::new(system), shared, 0, source, temper);
     let players = [player];
     while !bytes.are_used_up() {
         S::act(&players[0]);

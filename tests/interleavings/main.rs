@@ -9,8 +9,8 @@ use std::{fs, path::Path};
 
 use driver::Counts;
 
-/// Plays what is in the corpus, and as many random games as `STRESS_TEST_ITERATIONS` says times a
-/// hundred.
+/// Plays what is in the corpus, and twenty times as many random games as `STRESS_TEST_ITERATIONS`
+/// says.
 fn replay(name: &str, play: fn(&[u8]) -> Counts) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz/corpus")
@@ -27,7 +27,7 @@ fn replay(name: &str, play: fn(&[u8]) -> Counts) {
         Err(_) => 30,
     };
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    games.extend((0..100 * iterations).map(|_| {
+    games.extend((0..20 * iterations).map(|_| {
         let byte = |_| {
             random ^= random << 13;
             random ^= random >> 7;

@@ -6,7 +6,7 @@
 //! lost, or one was granted twice has no such order. [`planted`] has primitives with such mistakes,
 //! each of which has to be found.
 //!
-//! `STRESS_TEST_ITERATIONS` says how many histories: a hundred times as many, of each primitive. A
+//! `STRESS_TEST_ITERATIONS` says how many histories: twenty times as many, of each primitive. A
 //! failure prints the seed of its history, which `COMPIO_SYNC_SEED` begins with next time: the
 //! threads then make the same calls, though not at the same moments.
 
@@ -18,7 +18,7 @@ use std::{
     env,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -28,7 +28,7 @@ use compio_sync::{Event, Semaphore, WaiterQueue};
 use model::{
     checker::{Checker, Counts, Model, Violation},
     event, monitor,
-    player::{Player, Random, Shared, Source, System, check, exchange_waits},
+    player::{Player, Random, Shared, Source, System, Temper, check, exchange_waits},
     semaphore, waiter_queue,
 };
 
@@ -38,12 +38,12 @@ const WINDOWS: usize = 8;
 
 /// A semaphore that lets nobody overtake.
 fn fifo(permits: usize) -> Semaphore {
-    Semaphore::new(permits)
+    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 /// A mutex that lets nobody overtake.
 fn fifo_mutex<T>(value: T) -> compio_sync::Mutex<T> {
-    compio_sync::Mutex::new(value)
+    compio_sync::Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
 }
 
 fn histories() -> usize {
@@ -51,7 +51,7 @@ fn histories() -> usize {
         Ok(number) => number.parse().expect("STRESS_TEST_ITERATIONS is a number"),
         Err(_) => 30,
     };
-    100 * iterations
+    20 * iterations
 }
 
 fn first_seed() -> u64 {
@@ -70,32 +70,69 @@ struct Found {
     violation: Violation,
 }
 
-/// A point that all threads reach before one goes on. It does not put them to sleep, so that they
-/// go on at the same moment.
+/// A point that all threads reach before one goes on; as far as that can be had, at the same moment
+/// as another.
 struct Gate {
     threads: usize,
     arrived: AtomicUsize,
+    awake: AtomicUsize,
     has_broken: AtomicBool,
+    asleep: Mutex<()>,
+    bell: Condvar,
 }
 
 impl Gate {
+    fn new(threads: usize) -> Self {
+        Self {
+            threads,
+            arrived: AtomicUsize::new(0),
+            awake: AtomicUsize::new(0),
+            has_broken: AtomicBool::new(false),
+            asleep: Mutex::new(()),
+            bell: Condvar::new(),
+        }
+    }
+
     /// Says whether all have come. If one has broken the gate, some never will.
     fn pass(&self) -> bool {
         let place = self.arrived.fetch_add(1, SeqCst);
         let all = (place / self.threads + 1) * self.threads;
-        let mut looks = 0_u32;
-        while self.arrived.load(SeqCst) < all {
-            if self.has_broken.load(SeqCst) {
-                return false;
-            }
-            looks += 1;
-            if looks > 1000 {
-                thread::yield_now();
-            } else {
-                std::hint::spin_loop();
-            }
+        if place + 1 == all {
+            self.ring();
+            return self.meet(all);
         }
-        true
+        let waits = || self.arrived.load(SeqCst) < all && !self.has_broken.load(SeqCst);
+        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        while waits() {
+            asleep = self
+                .bell
+                .wait(asleep)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(asleep);
+        self.meet(all)
+    }
+
+    /// Waits, though not for long, until another thread is awake, too.
+    fn meet(&self, all: usize) -> bool {
+        self.awake.fetch_add(1, SeqCst);
+        for _ in 0..20_000 {
+            if self.awake.load(SeqCst) >= all - self.threads + 2 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        self.arrived.load(SeqCst) >= all
+    }
+
+    fn break_open(&self) {
+        self.has_broken.store(true, SeqCst);
+        self.ring();
+    }
+
+    fn ring(&self) {
+        drop(self.asleep.lock().unwrap_or_else(PoisonError::into_inner));
+        self.bell.notify_all();
     }
 }
 
@@ -108,11 +145,7 @@ fn play<S: System>(
     // One game at a time: its threads are to run at the same time.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let gate = Gate {
-        threads,
-        arrived: AtomicUsize::new(0),
-        has_broken: AtomicBool::new(false),
-    };
+    let gate = Gate::new(threads);
     let table: Mutex<Vec<Arc<Player<S>>>> = Mutex::default();
     let seeds = first_seed()..first_seed() + count as u64;
 
@@ -133,7 +166,7 @@ fn play<S: System>(
             .map(|thread| {
                 let random = Random::new(seed.wrapping_mul(1000) + thread as u64);
                 let (system, shared) = (system.clone(), shared.clone());
-                Player::new(system, shared, thread, Box::new(random), false)
+                Player::new(system, shared, thread, Box::new(random), Temper::Calm)
             })
             .collect();
         *table.lock().unwrap() = players.clone();
@@ -175,7 +208,7 @@ fn play<S: System>(
                 match lead(seed).expect("a thread has panicked") {
                     Ok(counts) => total.add(counts),
                     Err(found) => {
-                        gate.has_broken.store(true, SeqCst);
+                        gate.break_open();
                         return Err(found);
                     }
                 }
@@ -188,7 +221,7 @@ fn play<S: System>(
 fn or_break<T>(gate: &Gate, f: impl FnOnce() -> T) -> T {
     let result = catch_unwind(AssertUnwindSafe(f));
     result.unwrap_or_else(|panic| {
-        gate.has_broken.store(true, SeqCst);
+        gate.break_open();
         resume_unwind(panic)
     })
 }

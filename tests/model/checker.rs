@@ -65,6 +65,8 @@ impl Counts {
 
 pub struct Checker<M: Model> {
     states: Vec<M::State>,
+    /// The calls of all windows so far, to be printed.
+    past: Vec<Vec<Event<M::Call>>>,
     counts: Counts,
 }
 
@@ -72,6 +74,7 @@ impl<M: Model> Checker<M> {
     pub fn new(state: M::State) -> Self {
         Self {
             states: vec![state],
+            past: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -80,24 +83,47 @@ impl<M: Model> Checker<M> {
         self.counts
     }
 
-    /// Checks a call that is made alone, after `events`.
-    pub fn look(&mut self, call: &M::Call, events: &[Event<M::Call>]) -> Result<(), Violation> {
+    /// Checks a call that is made alone, after a window.
+    pub fn look(&mut self, call: &M::Call) -> Result<(), Violation> {
         let step = |state: &M::State| M::step(state, call, true);
         let states: Vec<_> = self.states.iter().flat_map(step).collect();
         if states.is_empty() {
-            let mut violation = Violation::new::<M>("what was seen after these calls", events);
-            violation.report += &format!("{call:?}\nfits none of these states:\n");
-            for state in self.states.iter().take(5) {
-                violation.report += &format!("  {state:?}\n");
-            }
-            return Err(violation);
+            let what = format!("what is seen in the end, {call:?}, fits none of the states");
+            return Err(self.violation(&what, self.states.iter()));
         }
         self.states = states;
         Ok(())
     }
 
+    /// What is wrong with the last window, and `states` that the model may have been in.
+    pub fn violation<'a>(&self, what: &str, states: impl Iterator<Item = &'a M::State>) -> Violation
+    where
+        M: 'a,
+    {
+        let mut report = format!("{what}\n");
+        for window in &self.past {
+            for event in window {
+                let Event {
+                    thread,
+                    call,
+                    begun,
+                    ended,
+                } = event;
+                report += &format!("  {begun:>6}..{ended:<6} thread {thread}: {call:?}\n");
+            }
+            report += "  -- nobody is in a call\n";
+        }
+        report += "the model was then in one of these states:\n";
+        for state in states.take(5) {
+            report += &format!("  {state:?}\n");
+        }
+        Violation { report }
+    }
+
     /// Checks the calls of one window, at whose beginning and end nobody is in a call.
-    pub fn window(&mut self, events: &[Event<M::Call>]) -> Result<(), Violation> {
+    pub fn window(&mut self, events: Vec<Event<M::Call>>) -> Result<(), Violation> {
+        self.past.push(events);
+        let events = self.past.last().expect("just pushed");
         let alone: Vec<_> = events
             .iter()
             .map(|it| !events.iter().any(|other| overlap(it, other)))
@@ -140,7 +166,8 @@ impl<M: Model> Checker<M> {
             }
             self.counts.explored += next.len();
             if next.is_empty() {
-                return Err(violation::<M>(events, placed, &layer));
+                let what = format!("only {placed} of the last calls have an order");
+                return Err(self.violation(&what, layer.iter().map(|(_, state)| state)));
             }
             layer = next;
         }
@@ -152,32 +179,4 @@ impl<M: Model> Checker<M> {
 
 fn overlap<C>(a: &Event<C>, b: &Event<C>) -> bool {
     a.thread != b.thread && a.begun < b.ended && b.begun < a.ended
-}
-
-impl Violation {
-    /// For what is wrong with these calls, whatever the model says.
-    pub fn new<M: Model>(what: &str, events: &[Event<M::Call>]) -> Self {
-        let mut report = format!("{what}:\n");
-        for event in events {
-            report += &format!(
-                "  {:>6}..{:<6} thread {}: {:?}\n",
-                event.begun, event.ended, event.thread, event.call
-            );
-        }
-        Self { report }
-    }
-}
-
-fn violation<M: Model>(
-    events: &[Event<M::Call>],
-    placed: usize,
-    layer: &HashSet<(Vec<usize>, M::State)>,
-) -> Violation {
-    let what = format!("only {placed} of these calls have an order");
-    let Violation { mut report } = Violation::new::<M>(&what, events);
-    report += "the model was then in one of these states:\n";
-    for (positions, state) in layer.iter().take(5) {
-        report += &format!("  after {positions:?}: {state:?}\n");
-    }
-    Violation { report }
 }

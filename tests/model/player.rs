@@ -1,6 +1,6 @@
 //! Somebody who makes calls at random and writes down what happened.
 //!
-//! A [`Player`] is used on one of several threads; or alone, and then its wakers are *nasty*: when
+//! A [`Player`] is used on one of several threads; or alone, and then its wakers are not *calm*: when
 //! they are cloned, woken or dropped they may make calls in turn, or panic. Calls that a waker makes
 //! are, to the checker, another thread's: the call that they interrupt has begun and not ended.
 
@@ -59,6 +59,16 @@ impl Source for Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 16) as usize % limit
     }
+}
+
+/// What a player's wakers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Temper {
+    Calm,
+    /// They make calls.
+    Nasty,
+    /// They make calls, and panic.
+    Panicking,
 }
 
 /// A primitive, and how to play with it.
@@ -121,7 +131,7 @@ pub struct Player<S: System> {
     pub system: Arc<S>,
     shared: Arc<Shared>,
     thread: usize,
-    is_nasty: bool,
+    temper: Temper,
     home: ThreadId,
     depth: AtomicUsize,
     desk: Mutex<Desk<S>>,
@@ -155,13 +165,13 @@ impl<S: System> Player<S> {
         shared: Arc<Shared>,
         thread: usize,
         source: Box<dyn Source>,
-        is_nasty: bool,
+        temper: Temper,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             system,
             shared,
             thread,
-            is_nasty,
+            temper,
             home: thread::current().id(),
             depth: AtomicUsize::new(0),
             desk: Mutex::new(Desk {
@@ -230,9 +240,9 @@ impl<S: System> Player<S> {
         self.shared.clock.fetch_add(1, SeqCst)
     }
 
-    /// Makes a call in the midst of another one, if the player is nasty.
+    /// Makes a call in the midst of another one, if the player is not calm.
     pub fn interrupt(&self) {
-        if self.is_nasty && self.depth.load(SeqCst) <= DEPTH {
+        if self.temper > Temper::Calm && self.depth.load(SeqCst) <= DEPTH {
             S::act(self);
         }
     }
@@ -263,7 +273,7 @@ impl<S: System> Player<S> {
         Arc::new(Bell {
             wakes: AtomicUsize::new(0),
             wakers: AtomicUsize::new(0),
-            player: self.is_nasty.then(|| self.me.clone()),
+            player: (self.temper > Temper::Calm).then(|| self.me.clone()),
         })
     }
 
@@ -387,11 +397,11 @@ pub fn check<S: System>(
         events.append(&mut desk.events);
         has_panicked |= std::mem::take(&mut desk.has_panicked);
     }
-    checker.window(&events)?;
+    checker.window(events)?;
     // Who unwinds has others woken by a thread of its own, and does not wait for it.
     let deadline = Instant::now() + Duration::from_secs(if has_panicked { 30 } else { 0 });
     loop {
-        let result = look(players, checker, &events);
+        let result = look(players, checker);
         if result.is_ok() || Instant::now() >= deadline {
             players.iter().for_each(|it| it.desk().old_bells.clear());
             return result;
@@ -404,12 +414,11 @@ pub fn check<S: System>(
 fn look<S: System>(
     players: &[Arc<Player<S>>],
     checker: &mut Checker<S::Model>,
-    events: &[Event<S::Call>],
 ) -> Result<(), Violation> {
     let mut woken = Vec::new();
     for player in players {
         let desk = player.desk();
-        let complain = |text: &str| Err(Violation::new::<S::Model>(text, events));
+        let complain = |text: &str| Err(checker.violation(text, std::iter::empty()));
         if let Some(text) = &desk.complaint {
             return complain(text);
         }
@@ -433,7 +442,7 @@ fn look<S: System>(
             return complain("there are wakers of waits that are over");
         }
     }
-    checker.look(&players[0].system.look(woken), events)
+    checker.look(&players[0].system.look(woken))
 }
 
 impl<S: System> Wait<S> {
@@ -464,7 +473,7 @@ struct Bell<S: System> {
     wakes: AtomicUsize,
     /// How many wakers there are.
     wakers: AtomicUsize,
-    /// Whom a nasty waker has make calls.
+    /// Whom a waker has make calls.
     player: Option<Weak<Player<S>>>,
 }
 
@@ -516,7 +525,7 @@ impl<S: System> Bell<S> {
         }
         match player.below(64) {
             0..16 => player.interrupt(),
-            16 if !thread::panicking() => {
+            16 if player.temper == Temper::Panicking && !thread::panicking() => {
                 let panic: Box<dyn Any + Send> = Box::new(Scripted);
                 resume_unwind(panic)
             }

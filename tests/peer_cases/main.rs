@@ -16,10 +16,10 @@ mod semaphore;
 
 /// A semaphore that lets nobody overtake.
 fn fifo(permits: usize) -> compio_sync::Semaphore {
-    compio_sync::Semaphore::new(permits)
+    compio_sync::Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
 }
 
 /// A mutex that lets nobody overtake.
 fn fifo_mutex<T>(value: T) -> compio_sync::Mutex<T> {
-    compio_sync::Mutex::new(value)
+    compio_sync::Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
 }

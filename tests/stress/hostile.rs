@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compio_sync::{Condvar, Event, Mutex, Semaphore, WaiterQueue};
+use compio_sync::{Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue};
 
 use super::{
     Random, at_most, isolated, iterations, on_threads, pass, run, runtime, until, watched,
@@ -70,9 +70,10 @@ fn processor_hogs_delay_wakes_but_lose_none() {
     });
 }
 
-/// Where the signal handler waits to be let go on; counts how often it has been there.
+/// Where the signal handler waits to be let go on; counts how often it has been there, and left.
 static HELD: AtomicBool = AtomicBool::new(false);
 static STOPS: AtomicUsize = AtomicUsize::new(0);
+static RETURNS: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn wait_to_be_let_go(_signal: libc::c_int) {
     STOPS.fetch_add(1, SeqCst);
@@ -80,6 +81,7 @@ extern "C" fn wait_to_be_let_go(_signal: libc::c_int) {
         // SAFETY: it may be called in a signal handler, and changes nothing but the time.
         unsafe { libc::sched_yield() };
     }
+    RETURNS.fetch_add(1, SeqCst);
 }
 
 /// A signal takes one of two threads away from whatever it does, and out of whatever it sleeps in.
@@ -117,6 +119,7 @@ fn thread_that_is_stopped_loses_no_wake() {
                     until(|| STOPS.load(SeqCst) > before);
                     (0..random.below(200)).for_each(|_| thread::yield_now());
                     HELD.store(false, SeqCst);
+                    until(|| RETURNS.load(SeqCst) > before);
                     (0..random.below(50)).for_each(|_| thread::yield_now());
                 }
             }
@@ -198,7 +201,8 @@ fn process_that_is_stopped_and_continued_loses_no_wake() {
 fn fork_disturbs_nobody_who_waits() {
     isolated("hostile::fork_disturbs_nobody_who_waits", || {
         const TASKS: usize = 50;
-        let semaphore = Arc::new(Semaphore::new(0));
+        // Handed over, nobody is left waiting in the copy, where no task runs.
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let event = Arc::new(Event::new());
         let waiter = thread::spawn({
             let (semaphore, event) = (semaphore.clone(), event.clone());

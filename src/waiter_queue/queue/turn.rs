@@ -185,9 +185,8 @@ impl Queue {
                     Ok(_) => break !pause,
                     Err(now) if !pause => word = now,
                     Err(now) => {
-                        // Whatever has changed in the word, it is looked at again below: so the
-                        // line counts as waiting.
-                        self.pause(now, &mut turn);
+                        // Whatever has changed in the word, it is looked at again below.
+                        self.pause(now, line, &mut turn);
                         break false;
                     }
                 }
@@ -206,14 +205,17 @@ impl Queue {
     }
 
     /// Gives the turn back before all is done. The word was last seen as `word`.
-    fn pause(&self, mut word: usize, turn: &mut Turn) {
+    fn pause(&self, mut word: usize, line: LineIs, turn: &mut Turn) {
+        // Others may have come, or a called head, since the line was looked at.
+        let line = match line {
+            LineIs::Returned => LineIs::Returned,
+            LineIs::Empty | LineIs::Waiting | LineIs::Called => LineIs::Waiting,
+        };
         // ORDERING: Release passes the line on.
-        while let Err(now) = self.word.compare_exchange_weak(
-            word,
-            turn.settle(word, &LineIs::Waiting),
-            Release,
-            Relaxed,
-        ) {
+        while let Err(now) =
+            self.word
+                .compare_exchange_weak(word, turn.settle(word, &line), Release, Relaxed)
+        {
             word = now;
         }
     }

@@ -1,0 +1,4 @@
+#!/bin/bash
+# A linker that puts ThreadSanitizer's runtime, $TSAN_RUNTIME, before everything else, as rustc does
+# with those that come with it: what it replaces has to be found in it first.
+exec cc -Wl,--whole-archive "$TSAN_RUNTIME" -Wl,--no-whole-archive "$@"
