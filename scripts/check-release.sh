@@ -65,7 +65,7 @@ tool() { # NAME VERSION
 # ---- package ----
 
 # No tests, benchmarks, drawings or scripts: they are for those who have the repository.
-expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG)\.md|(src|examples)/[a-z_/]+\.rs)$'
+expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|(src|examples)/[a-z_/]+\.rs)$'
 limit=150000
 package() {
     local package list size
