@@ -26,7 +26,11 @@ crate=target/docs-crate
 python3 scripts/docs/check.py --crate "$crate" ${measured+"${measured[@]}"}
 [ -n "$rust" ] || exit 0
 
-# The same dependencies as the tests', so that they are built once.
+# What src/lib.rs includes are the crate's own documentation tests.
+cargo test --quiet --doc --all-features markdown::
+
+# The other pages' are another's, with the same dependencies as the tests, so that they are built once.
+grep -q include_str "$crate/src/lib.rs" || exit 0
 if [ -e Cargo.lock ] && [ ! -e "$crate/Cargo.lock" ]; then
     cp Cargo.lock "$crate/"
 fi

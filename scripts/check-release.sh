@@ -15,8 +15,9 @@
 # deny        licences, sources, advisories; without a network, all but the advisories
 # semver      nothing that was published has been broken, if there is something to compare with
 #
-# Installs what it needs of cargo-public-api, cargo-hack, cargo-deny and cargo-semver-checks.
+# Installs what is missing of cargo-hack, cargo-deny and cargo-semver-checks. Needs Python 3.
 # Nightly's options are had from the installed compiler by RUSTC_BOOTSTRAP.
+
 # Claims are functions, called by `claim`.
 # shellcheck disable=SC2317
 set -euo pipefail
@@ -28,7 +29,7 @@ case ${1:-} in
 --quick) quick=1 ;;
 --bless) bless=1 ;;
 *)
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2
+    sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//p}' "$0" >&2
     exit 2
     ;;
 esac
@@ -45,7 +46,8 @@ verdict() { # NAME STATUS WHAT
     if [ "$2" = FAIL ]; then failed=1; fi
 }
 
-# Runs a command whose success is the claim; its output is shown if it fails.
+# Runs a command whose success is the claim; its output is shown if it fails. Inside, a failing command
+# does not end a function by itself.
 claim() { # NAME WHAT COMMAND...
     local name=$1 what=$2 log=$scratch/$1.log
     shift 2
@@ -65,21 +67,21 @@ tool() { # NAME VERSION
 # ---- package ----
 
 # No tests, benchmarks, drawings or scripts: they are for those who have the repository.
-expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|(src|examples)/[a-z_/]+\.rs)$'
+expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|(src|examples)/[a-z0-9_/]+\.rs)$'
 limit=150000
 package() {
     local package list size
-    list=$(cargo package --quiet --list --allow-dirty)
+    list=$(cargo package --quiet --list --allow-dirty) || return 1
     if grep -vE "$expected" <<<"$list"; then
         echo "does not belong in the package"
         return 1
     fi
     CARGO_TARGET_DIR=$scratch/target cargo package --quiet --allow-dirty --all-features || return 1
     package=$scratch/target/package/compio-sync-$version.crate
-    size=$(stat -c %s "$package")
+    size=$(stat -c %s "$package") || return 1
     echo "$(wc -l <<<"$list") files, $size bytes"
     [ "$size" -le "$limit" ] || return 1
-    if tar -xzOf "$package" | LC_ALL=C grep -aE "(/root|/home|/work)/[a-z]"; then
+    if tar -xzOf "$package" | LC_ALL=C grep -aF -e "$HOME/" -e "$PWD/"; then
         echo "a path of one machine"
         return 1
     fi
@@ -126,8 +128,8 @@ if ! rustc --version | grep -qF "rustc $promised."; then rust=("+$promised"); fi
 # A toolchain of that number, or one whose number is that with a patch.
 if [ ${#rust[@]} -gt 0 ] && ! cargo "${rust[@]}" --version >/dev/null 2>&1; then rust=("+$promised.0"); fi
 promised_rust() {
-    cargo ${rust+"${rust[@]}"} --version
-    cargo ${rust+"${rust[@]}"} test --quiet --all-features
+    cargo ${rust+"${rust[@]}"} --version &&
+        cargo ${rust+"${rust[@]}"} test --quiet --all-features
 }
 claim rust "tests pass with Rust $promised" promised_rust
 
@@ -136,16 +138,14 @@ claim rust "tests pass with Rust $promised" promised_rust
 minimal() {
     local copy=$scratch/minimal
     rm -rf "$copy"
-    mkdir -p "$copy"
-    cp -r Cargo.toml README.md src examples benches tests "$copy"
+    mkdir -p "$copy" && cp -r Cargo.toml README.md docs src examples benches tests "$copy" || return 1
     (
-        cd "$copy"
-        # In a place of its own, or cargo would look for a workspace above.
-        printf '\n[workspace]\n' >>Cargo.toml
-        RUSTC_BOOTSTRAP=1 cargo update --quiet -Z direct-minimal-versions
-        export CARGO_TARGET_DIR=../target
-        cargo check --lib --all-features
-        cargo check --lib --no-default-features
+        # A workspace of its own, or cargo would look for one above.
+        cd "$copy" && printf '\n[workspace]\n' >>Cargo.toml &&
+            RUSTC_BOOTSTRAP=1 cargo update --quiet -Z direct-minimal-versions &&
+            export CARGO_TARGET_DIR=../target &&
+            cargo check --lib --all-features &&
+            cargo check --lib --no-default-features
     )
 }
 claim minimal "compiles with the oldest dependencies that are allowed" minimal
@@ -155,9 +155,9 @@ claim minimal "compiles with the oldest dependencies that are allowed" minimal
 tool cargo-hack 0.6.45
 powerset() {
     CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet --lib --feature-powerset \
-        --features compio-driver/polling,compio-driver/io-uring --no-dev-deps
+        --features compio-driver/polling,compio-driver/io-uring || return 1
     # Without compio's drivers beside them.
-    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet --lib --feature-powerset --no-dev-deps
+    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet --lib --feature-powerset
 }
 claim features "compiles with every combination of features" powerset
 
