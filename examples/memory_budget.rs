@@ -69,7 +69,7 @@ fn main() {
         files.len()
     );
     println!(
-        "most lines that are not empty have {} bytes",
+        "the most frequent length of a line that is not empty: {}",
         most_frequent(&lengths)
     );
     assert!(peak <= BUDGET);
