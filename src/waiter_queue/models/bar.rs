@@ -32,6 +32,31 @@ fn closing_turns_away_whoever_arrives_meanwhile() {
 }
 
 #[test]
+fn closing_turns_away_whoever_arrives_while_another_leaves() {
+    // The arrival is in the inbox, and is turned away by what it sees when it says so.
+    explore(3, || {
+        let (queue, data) = (queue(0), Data::new());
+        let leaver = Wait::permits(&queue, 1).queued();
+        let leaving = spawn(move || drop(leaver));
+        let closer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                close(&queue);
+            }
+        });
+        let mut wait = Wait::permits(&queue, 1);
+        if wait.poll().is_ready() {
+            assert_eq!(data.read(), 1);
+        }
+        leaving.join().unwrap();
+        closer.join().unwrap();
+        wait.ends();
+        assert_at_rest(&queue, 0);
+    });
+}
+
+#[test]
 fn closing_and_a_permit_leave_nobody_waiting() {
     explore(3, || {
         let queue = queue(0);
@@ -97,6 +122,7 @@ fn closing_brings_along_what_came_before_it() {
             move || {
                 data.add(1);
                 close(&queue);
+                assert!(!queue.try_take(1), "past the bar");
             }
         });
         if queue.is_barred() {
