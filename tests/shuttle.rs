@@ -54,7 +54,8 @@ fn explore(model: fn()) {
     config.silence_warnings = true;
     let random = RandomScheduler::new_from_seed(seed, iterations);
     let pct = PctScheduler::new_from_seed(seed, DEPTH, iterations);
-    let explored = Runner::new(random, config.clone()).run(model) + Runner::new(pct, config).run(model);
+    let explored =
+        Runner::new(random, config.clone()).run(model) + Runner::new(pct, config).run(model);
     println!("{name}: {explored} schedules");
 }
 
@@ -205,7 +206,10 @@ fn semaphore_keeps_its_permits(fairness: Fairness, threads: usize, rounds: usize
     });
     assert_eq!(semaphore.available_permits(), 2);
     assert_eq!(semaphore.waiter_count(), 0);
-    assert!(semaphore.try_acquire_many(2).is_some(), "the line is in the way");
+    assert!(
+        semaphore.try_acquire_many(2).is_some(),
+        "the line is in the way"
+    );
 }
 
 #[test]
@@ -496,7 +500,10 @@ fn event_lets_everybody_go_though_it_is_reset() {
 #[test]
 fn waiter_queue_misses_no_change_of_its_condition() {
     explore(|| {
-        let turns = Arc::new((shuttle::sync::atomic::AtomicUsize::new(0), WaiterQueue::new()));
+        let turns = Arc::new((
+            shuttle::sync::atomic::AtomicUsize::new(0),
+            WaiterQueue::new(),
+        ));
         let number = Cell::new(0);
         // Each in turn: each waits until all before it have been there.
         let threads: Vec<_> = (0..5)
@@ -527,7 +534,10 @@ fn waiter_queue_misses_no_change_of_its_condition() {
 #[test]
 fn waiter_queue_passes_a_wake_on_if_its_waiter_leaves() {
     explore(|| {
-        let tokens = Arc::new((shuttle::sync::atomic::AtomicUsize::new(0), WaiterQueue::new()));
+        let tokens = Arc::new((
+            shuttle::sync::atomic::AtomicUsize::new(0),
+            WaiterQueue::new(),
+        ));
         let take = |tokens: &(shuttle::sync::atomic::AtomicUsize, WaiterQueue)| {
             tokens
                 .0

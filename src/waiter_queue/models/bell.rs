@@ -116,6 +116,7 @@ fn bell_is_rung_once_a_sleep_by_two() {
             let sleeps = listen(bell, 2);
             assert!(sleeps <= 2);
             deliverers.into_iter().for_each(|one| one.join().unwrap());
+            assert_eq!(bell.stats(WakeTier::Generic).read().rings, sleeps);
             assert_eq!(probe.wakes(), 2);
             assert_eq!(wake_all(bell.close()), 0);
         });
@@ -167,6 +168,8 @@ fn bell_that_closes_loses_no_letter() {
             let back = deliverer.join().unwrap();
             assert_eq!(taken + left + back, 2);
             assert_eq!(probe.wakes(), 2);
+            // It keeps nobody's waker.
+            assert_eq!(StdArc::strong_count(&sleeper.0), 2);
         });
     });
 }
@@ -260,6 +263,30 @@ fn bell_of_a_batch_is_its_waiters_home() {
             listen(bell, 1);
             assert_eq!(remote.wakes(), 1);
             granter.join().unwrap();
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_of_a_single_waiter_is_its_home() {
+    explore(2, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let granter = spawn({
+                let probe = probe.clone();
+                move || {
+                    let mut batch = Batch::new();
+                    batch.push(letter(&probe, bell));
+                    batch.deliver();
+                    batch.finish();
+                }
+            });
+            granter.join().unwrap();
+            assert_eq!(probe.wakes(), 0);
+            listen(bell, 1);
+            assert_eq!(probe.wakes(), 1);
             assert_eq!(wake_all(bell.close()), 0);
         });
     });

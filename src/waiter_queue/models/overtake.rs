@@ -505,7 +505,11 @@ fn bar_turns_away_whoever_was_called_or_passed_over() {
         queue.give(1);
         assert!(queue.try_take(1), "one may pass");
         queue.give(1);
-        assert_eq!((first.wakes(), second.wakes()), (1, 1), "the first was passed over");
+        assert_eq!(
+            (first.wakes(), second.wakes()),
+            (1, 1),
+            "the first was passed over"
+        );
         assert!(queue.bar());
         assert!(!queue.try_take(1), "past the bar");
         assert_eq!(second.poll(), Poll::Pending, "past the bar");

@@ -12,7 +12,10 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>, probe: &Probe) -> Poll<F::Outp
 #[test]
 fn condvar_notified_under_its_mutex_wakes_who_waits_for_a_change() {
     explore(2, || {
-        let shared = Arc::new((Mutex::with_fairness(false, crate::Fairness::Fifo), Condvar::new()));
+        let shared = Arc::new((
+            Mutex::with_fairness(false, crate::Fairness::Fifo),
+            Condvar::new(),
+        ));
         let changer = spawn({
             let shared = shared.clone();
             move || {
@@ -32,7 +35,10 @@ fn condvar_notified_under_its_mutex_wakes_who_waits_for_a_change() {
 #[test]
 fn condvar_wait_that_is_called_off_passes_its_notification_on() {
     explore(2, || {
-        let shared = Arc::new((Mutex::with_fairness((), crate::Fairness::Fifo), Condvar::new()));
+        let shared = Arc::new((
+            Mutex::with_fairness((), crate::Fairness::Fifo),
+            Condvar::new(),
+        ));
         let (leaving, staying) = (Probe::new(), Probe::new());
         {
             let mut first = Box::pin(async { shared.1.wait(shared.0.lock().await).await });
@@ -56,7 +62,10 @@ fn condvar_wait_that_is_called_off_passes_its_notification_on() {
 #[test]
 fn condvar_notifies_all_though_one_is_called_off() {
     explore(2, || {
-        let shared = Arc::new((Mutex::with_fairness((), crate::Fairness::Fifo), Condvar::new()));
+        let shared = Arc::new((
+            Mutex::with_fairness((), crate::Fairness::Fifo),
+            Condvar::new(),
+        ));
         let (leaving, staying) = (Probe::new(), Probe::new());
         {
             let mut first = Box::pin(async { shared.1.wait(shared.0.lock().await).await });
@@ -104,10 +113,14 @@ fn lock_called_off_is_had_by_the_next(fairness: crate::Fairness) {
 
 #[test]
 fn lock_that_is_called_off_is_had_by_the_next() {
-    explore(3, || lock_called_off_is_had_by_the_next(crate::Fairness::Fifo));
+    explore(3, || {
+        lock_called_off_is_had_by_the_next(crate::Fairness::Fifo)
+    });
 }
 
 #[test]
 fn lock_with_overtaking_that_is_called_off_is_had_by_the_next() {
-    explore(3, || lock_called_off_is_had_by_the_next(crate::Fairness::Bounded(1)));
+    explore(3, || {
+        lock_called_off_is_had_by_the_next(crate::Fairness::Bounded(1))
+    });
 }

@@ -93,7 +93,10 @@ fn play<const N: usize>(ops: [Op<Done>; N]) {
     let stayed = in_line + 1 - all.left;
     assert!(all.set || all.ended == 0, "let go by nobody");
     assert!(!all.set || all.ended >= stayed, "somebody was not let go");
-    assert!(!queue.is_barred() || waits.is_empty(), "somebody waits for an event that is set");
+    assert!(
+        !queue.is_barred() || waits.is_empty(),
+        "somebody waits for an event that is set"
+    );
 
     if queue.bar() {
         queue.serve_if_free();

@@ -98,9 +98,16 @@ fn play<const N: usize>(ops: [Op<Done>; N]) {
     assert_eq!(queue.len(), waits.len(), "the line is miscounted");
     // Those who were in line from the beginning and stayed.
     let stayed = in_line + 1 - all.left;
-    let due = if all.all { stayed } else { all.sent.min(stayed) };
+    let due = if all.all {
+        stayed
+    } else {
+        all.sent.min(stayed)
+    };
     assert!(all.ended >= due, "a notification is lost");
-    assert!(all.all || all.ended <= all.sent, "one notification was for two");
+    assert!(
+        all.all || all.ended <= all.sent,
+        "one notification was for two"
+    );
 
     queue.notify_all();
     run(&mut waits, &mut seen, |_, _| {});
