@@ -8,7 +8,7 @@
 # Which there are: every memory ordering weakened by one step, found in the source, and what
 # scripts/mutants/table.toml says. The results go to docs/verification/mutants.md.
 #
-# MUTANTS_PREEMPTIONS (default 3) bounds the models further, for those that no model kills at once.
+# MUTANTS_PREEMPTIONS (default 2) bounds the models further, for those that no model kills at once.
 # Needs Python 3.11.
 set -euo pipefail
 cd "$(dirname "$0")/.."

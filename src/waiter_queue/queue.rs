@@ -346,14 +346,15 @@ impl Queue {
 
     /// Lowers the bar: from here on nobody queues. Says whether anyone does.
     pub(crate) fn bar(&self) -> bool {
-        // ORDERING: Release pairs with the acquire of whoever sees the bar. Acquire pairs with the
-        // arrival of whoever queued before it.
-        self.word.fetch_or(BARRED, AcqRel) & QUEUED != 0
+        // ORDERING: Release pairs with the acquire of whoever sees the bar. What those who queued before
+        // it have left is acquired by the turn that lets them go.
+        self.word.fetch_or(BARRED, Release) & QUEUED != 0
     }
 
     /// Raises the bar. Whoever queued before it came down is let go, if that is still to be done.
     pub(crate) fn unbar(&self) {
-        // ORDERING: Acquire pairs with `bar`.
+        // ORDERING: Acquire pairs with `bar`, and with the arrival of whoever queued before it: the message
+        // goes behind theirs.
         let word = self.word.load(Acquire);
         if word & BARRED == 0 {
             return;
@@ -362,8 +363,8 @@ impl Queue {
             // Behind them, and before anyone who may queue again.
             self.inbox.push(Message::Notify(Notice::new(EVERYONE)));
         }
-        // ORDERING: Release publishes the message; Acquire orders this after the bar.
-        self.word.fetch_and(!BARRED, AcqRel);
+        // ORDERING: Release publishes the message.
+        self.word.fetch_and(!BARRED, Release);
         if word & QUEUED != 0 {
             self.ask();
         }
@@ -573,8 +574,9 @@ impl Queue {
             Ok(task) => task,
             Err(outcome) => {
                 // It was granted just before the turn was taken.
-                // ORDERING: Release, as in `give`.
-                self.word.fetch_add(need << SHIFT, Release);
+                // ORDERING: Relaxed. Nothing was done with them, and what was done before is still in the
+                // word's release sequence.
+                self.word.fetch_add(need << SHIFT, Relaxed);
                 ticket.finish();
                 self.serve();
                 return Poll::Ready(Some(outcome));

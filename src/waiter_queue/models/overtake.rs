@@ -420,6 +420,28 @@ fn one_that_was_passed_over_sees_what_came_before_its_permit_was_given() {
     });
 }
 
+#[test]
+fn called_waiter_that_comes_in_vain_is_called_again() {
+    // The permit is given before it says so, and left to it, or after, and then it is called.
+    explore(4, || {
+        let queue = bounded(0, 2);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = wait.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            wait.runs(1);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
 // ---- step by step ----
 
 #[test]
@@ -515,5 +537,24 @@ fn bar_turns_away_whoever_was_called_or_passed_over() {
         assert_eq!(second.poll(), Poll::Ready(Some(Outcome::Refused)));
         assert_eq!(first.poll(), Poll::Ready(None));
         assert_eq!((queue.permits(), queue.len()), (1, 0));
+    });
+}
+
+#[test]
+fn called_head_is_not_passed_over_for_nothing() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut first = Wait::permits(&queue, 1).queued();
+        let second = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        // Somebody serves, and there is nothing for anybody.
+        drop(second);
+        assert_eq!(queue.len(), 1);
+        assert!(first.poll().is_pending());
+        queue.give(1);
+        first.runs(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
     });
 }

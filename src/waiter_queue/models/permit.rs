@@ -397,3 +397,48 @@ fn permit_is_not_granted_and_taken_at_once() {
         assert_at_rest(&queue, 1);
     });
 }
+
+#[test]
+fn permit_given_while_another_serves_brings_along_what_came_before() {
+    // The holder finds it when it wants to give the turn back; a third one is granted.
+    explore(2, || {
+        let (queue, data) = (queue(0), Data::new());
+        let mut wait = Wait::permits(&queue, 2).queued();
+        let giver = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                queue.give(1);
+            }
+        });
+        let waiter = spawn(move || {
+            if wait.poll().is_ready() {
+                assert_eq!(data.read(), 1);
+            }
+            wait
+        });
+        queue.give(1);
+        giver.join().unwrap();
+        waiter.join().unwrap().ends();
+        assert_at_rest(&queue, 0);
+    });
+}
+
+#[test]
+fn permits_that_come_while_a_turn_pauses_are_served_by_either() {
+    explore(3, || {
+        let queue = queue(0);
+        let mut waits = [(); 3].map(|()| Wait::permits(&queue, 1).queued());
+        let giver = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                queue.give(1);
+            }
+        });
+        queue.give(2);
+        giver.join().unwrap();
+        waits.iter_mut().for_each(Wait::ends);
+        assert_at_rest(&queue, 1);
+    });
+}
