@@ -26,8 +26,8 @@ SOURCES = Path("src/waiter_queue")
 # The files whose orderings are weakened: all that are compiled into the models and have any.
 FILES = ["queue", "waiter", "inbox", "doorbell", "generic", "pool", "line", "batch"]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
-# The models that take longest: what they claim, quicker ones do, too.
-SLOW = "_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
+# Models that take long or are many: what they claim, quicker ones do, too.
+SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
 SKIP = os.environ.get("MUTANTS_SKIP", SLOW)
 PREEMPTIONS = int(os.environ.get("MUTANTS_PREEMPTIONS", 2))
 # How many seconds a model may take; without a mutant none takes a tenth of that.
@@ -271,11 +271,8 @@ def main():
 
     def hunt(mutant):
         began = time.monotonic()
-        # What needs few preemptions is found by those. The many meetings come late, with one.
-        meetings = [it for it in models if "::meetings::" in it]
-        others = [it for it in models if it not in meetings]
-        tries = [(others, n) for n in range(1, PREEMPTIONS + 1)]
-        tries.insert(2, (meetings, 1))
+        # What needs few preemptions is found by those.
+        tries = [(models, n) for n in range(1, PREEMPTIONS + 1)]
         if hints.get(mutant.name) in models:
             tries.insert(0, ([hints[mutant.name]], PREEMPTIONS))
         for some, preemptions in tries:
