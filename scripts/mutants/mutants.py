@@ -271,10 +271,11 @@ def main():
 
     def hunt(mutant):
         began = time.monotonic()
-        # What needs few preemptions is found by those.
+        # What needs few preemptions is found by those. A model that is known to kill it goes to its
+        # own bound.
         tries = [(models, n) for n in range(1, PREEMPTIONS + 1)]
         if hints.get(mutant.name) in models:
-            tries.insert(0, ([hints[mutant.name]], PREEMPTIONS))
+            tries.insert(0, ([hints[mutant.name]], 9))
         for some, preemptions in tries:
             failed, hung = run(binary, some, preemptions, mutant.number)
             mutant.hung = mutant.hung or hung

@@ -442,6 +442,78 @@ fn called_waiter_that_comes_in_vain_is_called_again() {
     });
 }
 
+#[test]
+fn one_that_is_granted_while_it_passes_has_one_permit() {
+    explore(3, || {
+        let queue = bounded(0, 2);
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(2)
+        });
+        let had = second.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            second.runs(0);
+        }
+        first.runs(0);
+        queue.give(2);
+        assert_at_rest(&queue, 3);
+    });
+}
+
+#[test]
+fn permit_granted_to_the_head_is_not_taken_by_one_that_was_passed_over() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut absent = passed_over(&queue);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        assert!(head.poll().is_pending(), "it comes in vain");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = absent.poll().is_ready();
+        giver.join().unwrap();
+        assert_eq!(queue.permits(), 0);
+        let [(first, seen), (last, other)] = if had || absent.wakes() > 1 {
+            [(&mut absent, 1), (&mut head, 1)]
+        } else {
+            [(&mut head, 1), (&mut absent, 1)]
+        };
+        if !had {
+            first.runs(seen);
+        }
+        assert_eq!(last.wakes(), other, "two have the permit");
+        queue.give(1);
+        last.runs(other);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn waiter_that_is_called_while_its_waker_changes_is_not_lost() {
+    explore(4, || {
+        let queue = bounded(0, 1);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = wait.poll_from(&Probe::new()).is_ready();
+        giver.join().unwrap();
+        if !had {
+            wait.runs(0);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
 // ---- step by step ----
 
 #[test]
@@ -496,26 +568,39 @@ fn each_head_is_passed_to_the_limit_anew() {
         let queue = bounded(0, 2);
         let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
         queue.give(1);
-        assert!(queue.try_take(1));
+        assert!(queue.try_take(1), "one passes the first");
         queue.give(1);
         first.runs(0);
-        queue.give(1);
-        for _ in 0..2 {
-            assert_eq!(second.wakes(), 1);
-            assert!(queue.try_take(1), "two may pass the second");
-            queue.give(1);
-        }
+        queue.give(2);
+        assert!(
+            queue.try_take(1) && queue.try_take(1),
+            "two may pass the second"
+        );
+        queue.give(2);
         second.runs(0);
-        // And whoever comes when all have gone.
-        let mut third = Wait::permits(&queue, 1).queued();
         queue.give(1);
-        for _ in 0..2 {
-            assert!(queue.try_take(1), "two may pass the third");
-            queue.give(1);
-        }
-        third.runs(0);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn head_is_passed_to_the_limit_though_the_last_one_left() {
+    explore(0, || {
+        let queue = bounded(0, 2);
+        let first = Wait::permits(&queue, 1).queued();
         queue.give(1);
-        assert_at_rest(&queue, 1);
+        assert!(queue.try_take(1), "one passes the first");
+        drop(first);
+        let mut second = Wait::permits(&queue, 1).queued();
+        queue.give(2);
+        assert!(
+            queue.try_take(1) && queue.try_take(1),
+            "two may pass the second"
+        );
+        queue.give(2);
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 2);
     });
 }
 
