@@ -292,12 +292,15 @@ impl Queue {
     /// Sees to it that permits that were given, which made it `word`, reach those who wait.
     #[cold]
     fn given(&self, word: usize) {
-        // Whoever has been called will come for the one permit there is, and looks again if it is
-        // not what it needs.
-        let is_expected = word & CALLED != 0 && permits(word) <= 1 && !self.is_spent(word);
-        if !is_expected {
+        if !self.is_left_to_the_called(word) {
             self.serve_if_free();
         }
+    }
+
+    /// Whether whoever has been called will come for the one permit there is. It looks again if that
+    /// is not what it needs.
+    fn is_left_to_the_called(&self, word: usize) -> bool {
+        word & CALLED != 0 && permits(word) <= 1 && !self.is_spent(word)
     }
 
     /// Takes up to `count` permits away, as many as there are, and returns how many.
@@ -783,7 +786,7 @@ impl Queue {
             self.push_back(line, waiter);
             // A release may have come just before, and leave its permits to this turn.
             line.head().is_some_and(|head| {
-                permits(word) < head.need() as isize || word & CALLED != 0 && permits(word) <= 1
+                permits(word) < head.need() as isize || self.is_left_to_the_called(word)
             })
         });
         // ORDERING: Release passes the line on. On failure the round looks again.

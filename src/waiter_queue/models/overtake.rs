@@ -514,6 +514,32 @@ fn waiter_that_is_called_while_its_waker_changes_is_not_lost() {
     });
 }
 
+#[test]
+fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
+    // The release leaves its permit to the arrival's turn, and the head, which was passed to the
+    // limit, does not come.
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let mut arrival = Wait::permits(&queue, 1);
+        let had = arrival.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            arrival.runs(0);
+        }
+        queue.give(1);
+        head.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
 // ---- step by step ----
 
 #[test]
@@ -639,6 +665,20 @@ fn called_head_is_not_passed_over_for_nothing() {
         assert!(first.poll().is_pending());
         queue.give(1);
         first.runs(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_comes_back_is_granted_the_next_permit() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut wait = passed_over(&queue);
+        assert!(wait.poll().is_pending());
+        queue.give(1);
+        assert_eq!((queue.permits(), wait.wakes()), (0, 2), "it may be passed");
+        wait.runs(1);
         queue.give(1);
         assert_at_rest(&queue, 1);
     });
