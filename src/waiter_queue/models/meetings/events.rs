@@ -110,7 +110,7 @@ fn play<const N: usize>(ops: [Op<Done>; N]) {
 const ALL: () = ();
 
 fn two(_: (), ops: [Op<Done>; 2]) {
-    explore(2, move || play(ops));
+    explore(3, move || play(ops));
 }
 
 fn three(_: (), ops: [Op<Done>; 3]) {

@@ -207,7 +207,7 @@ impl Scene {
 }
 
 fn two(begin: Begin, ops: [Op; 2]) {
-    explore(2, move || Scene::new(begin, ops).play(ops));
+    explore(3, move || Scene::new(begin, ops).play(ops));
 }
 
 fn three(begin: Begin, ops: [Op; 3]) {
