@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Breaks the protocols in one place at a time, and expects each time that a model fails.
 #
-#   scripts/mutants.sh                 # all mutants; about half an hour on two cores
+#   scripts/mutants.sh                 # all mutants; about a quarter of an hour on two cores
 #   scripts/mutants.sh Inbox           # those whose name has `Inbox` in it
 #   scripts/mutants.sh --list          # names them
 #
