@@ -54,7 +54,7 @@
 //! - [`try_acquire`](crate::Semaphore::try_acquire) and [`try_lock`](crate::Mutex::try_lock) are
 //!   newcomers. With `Fifo` they fail while anybody waits.
 //! - A loop that locks, works and unlocks may take the lock many times in a row. With `Bounded` it
-//!   is stopped after `n`; with `Fifo` after one.
+//!   goes to the end of the line after `n`; with `Fifo` as soon as anybody waits.
 //! - The first in line is not passed by those behind it, except while it has been woken and has not
 //!   been polled. See [futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
 //! - [`Condvar`], [`Event`] and [`WaiterQueue`] have nothing to take, so nobody can pass: they wake
