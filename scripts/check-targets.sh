@@ -91,20 +91,24 @@ flags() {
     esac
 }
 
-# cargo for TARGET, in $cargo, and $std for its options: with rustup's std, or else with one that Debian's compiler builds.
+# cargo and clippy for TARGET, in $cargo and $clippy, with $std for their options and $deny for the
+# lints': with rustup's std, or else with one that Debian's compiler builds. That compiler is newer or
+# older than the one that the crate is linted with, and so are its opinions: they are only printed.
 cargo_for() {
     local target=$1 version
     if command -v rustup >/dev/null && rustup target add "$target" >/dev/null 2>&1; then
-        cargo=(cargo) std=()
+        cargo=(cargo) clippy=(cargo clippy) std=() deny=(-D warnings)
         toolchain="rustc $(rustc --version | cut -d ' ' -f 2)"
         return
     fi
     install rustc-web cargo-web rust-web-src rust-web-clippy
     version=$(dpkg-query --show --showformat '${Version}' rustc-web)
     [ "$version" = "$(dpkg-query --show --showformat '${Version}' rust-web-src)" ]
-    cargo=(env -u RUSTUP_TOOLCHAIN "PATH=/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-        "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/std" /usr/bin/cargo)
-    std=(-Zbuild-std)
+    local debians=(env -u RUSTUP_TOOLCHAIN "PATH=/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+        CARGO=/usr/bin/cargo "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/std")
+    # Not `cargo clippy`, which looks for the program among what the user has installed first.
+    cargo=("${debians[@]}" /usr/bin/cargo) clippy=("${debians[@]}" /usr/bin/cargo-clippy clippy)
+    std=(-Zbuild-std) deny=()
     toolchain="Debian's rustc ${version%%+*}, its std built"
 }
 
@@ -133,8 +137,8 @@ check_target() {
         # The library by itself too: what the tests need beside it may turn on what it has forgotten.
         for what in --lib --all-targets; do
             # shellcheck disable=SC2086  # words
-            if ! env "${environment[@]}" "${cargo[@]}" clippy "${std[@]}" --quiet --target "$target" \
-                $what $features -- -D warnings; then
+            if ! env "${environment[@]}" "${clippy[@]}" "${std[@]}" --quiet --target "$target" \
+                $what $features -- "${deny[@]}"; then
                 note FAIL "$target" check "clippy $what ${features:-(default features)}"
                 return
             fi

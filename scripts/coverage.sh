@@ -24,24 +24,25 @@ if ! command -v "$(tool llvm-cov)" >/dev/null; then
     apt-get -o DPkg::Lock::Timeout=300 -qq -y install --no-install-recommends "llvm-$version" >/dev/null
 fi
 
-export CARGO_TARGET_DIR=$PWD/target/coverage
-profiles=$CARGO_TARGET_DIR/profiles
+out=$PWD/target/coverage
+profiles=$out/profiles
 rm -rf "$profiles"
-export RUSTFLAGS="-Cinstrument-coverage" LLVM_PROFILE_FILE="$profiles/%p-%m.profraw"
+export RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/coverage/instrument.sh
+export LLVM_PROFILE_FILE="$profiles/%p-%m.profraw"
 export STRESS_TEST_ITERATIONS=${STRESS_TEST_ITERATIONS:-3} PROPTEST_CASES=${PROPTEST_CASES:-64}
 
-log=$CARGO_TARGET_DIR/tests.log
-mkdir -p "$CARGO_TARGET_DIR"
+log=$out/tests.log
+mkdir -p "$out"
 if ! cargo test --all-features --lib --tests --no-fail-fast >"$log" 2>&1; then
     grep -E 'panicked at|^error|FAILED|HANG' "$log" | head -40
     exit 1
 fi
 objects=$(sed -n 's/^ *Running .*(\(.*\))$/-object \1/p' "$log")
 
-"$(tool llvm-profdata)" merge -sparse "$profiles"/*.profraw -o "$CARGO_TARGET_DIR/all.profdata"
+"$(tool llvm-profdata)" merge -sparse "$profiles"/*.profraw -o "$out/all.profdata"
 # shellcheck disable=SC2086
-"$(tool llvm-cov)" export -format=lcov -instr-profile="$CARGO_TARGET_DIR/all.profdata" $objects \
-    --ignore-filename-regex='(/registry/|/rustc/|/tests/|/models)' >"$CARGO_TARGET_DIR/lcov.info"
+"$(tool llvm-cov)" export -format=lcov -instr-profile="$out/all.profdata" $objects \
+    --ignore-filename-regex='(/registry/|/rustc/|/tests/|/models)' >"$out/lcov.info"
 
 platform=none
 [ "$(uname)" != Linux ] || platform=src/waiter_queue/linux.rs
@@ -84,4 +85,4 @@ awk -v root="$PWD/" -v platform="$platform" -v reasons=scripts/coverage/uncovere
         if (100 * run < 95 * all) { print "fewer than 95 %"; bad = 1 }
         if (platform != "none" && hit[platform] != lines[platform]) { print "not all of " platform; bad = 1 }
         exit bad
-    }' "$CARGO_TARGET_DIR/lcov.info"
+    }' "$out/lcov.info"

@@ -64,7 +64,7 @@ thread() {
     local linker
     linker=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$host")_LINKER
     RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 \
-        RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" TSAN_RUNTIME=$runtime \
+        RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" TSAN_RUNTIME=$runtime TSAN_HOST=$host \
         CARGO_TARGET_DIR=target/tsan \
         TSAN_OPTIONS=suppressions=$root/scripts/sanitizers/thread.supp:halt_on_error=1 \
         run thread target/tsan/thread.log \

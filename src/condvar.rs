@@ -30,9 +30,9 @@ use crate::{
 ///
 /// use compio_sync::{Condvar, Mutex};
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
-/// let consumer = compio_runtime::spawn({
+/// let consumer = compio::runtime::spawn({
 ///     let shared = shared.clone();
 ///     async move {
 ///         let (items, filled) = &*shared;
@@ -86,9 +86,9 @@ impl Condvar {
     ///
     /// use compio_sync::{Condvar, Mutex};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let shared = Arc::new((Mutex::new(false), Condvar::new()));
-    /// let waiter = compio_runtime::spawn({
+    /// let waiter = compio::runtime::spawn({
     ///     let shared = shared.clone();
     ///     async move {
     ///         let (ready, changed) = &*shared;
@@ -133,7 +133,7 @@ impl Condvar {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (count, changed) = (compio_sync::Mutex::new(3), compio_sync::Condvar::new());
     /// let count = changed.wait_while(count.lock().await, |count| *count < 3).await;
     /// assert_eq!(*count, 3);
@@ -168,7 +168,7 @@ impl Condvar {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (mutex, changed) = (compio_sync::Mutex::new(()), compio_sync::Condvar::new());
     /// let (_guard, result) =
     ///     changed.wait_timeout(mutex.lock().await, Duration::from_millis(5)).await;
@@ -212,7 +212,7 @@ impl Condvar {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (count, changed) = (compio_sync::Mutex::new(0), compio_sync::Condvar::new());
     /// let (count, result) = changed
     ///     .wait_timeout_while(count.lock().await, Duration::from_millis(5), |count| *count == 0)
@@ -308,7 +308,7 @@ impl Condvar {
     /// use compio_sync::{Condvar, Mutex};
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
     /// let mut first = pin!(changed.wait(mutex.lock().await));
     /// assert!(poll!(&mut first).is_pending());
@@ -338,7 +338,7 @@ impl Condvar {
     /// use compio_sync::{Condvar, Mutex};
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
     /// let mut first = pin!(changed.wait(mutex.lock().await));
     /// assert!(poll!(&mut first).is_pending());
@@ -368,7 +368,7 @@ impl Condvar {
     /// use compio_sync::{Condvar, Mutex};
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
     /// let mut wait = pin!(changed.wait(mutex.lock().await));
     /// assert!(poll!(&mut wait).is_pending());

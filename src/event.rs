@@ -33,9 +33,9 @@ use crate::{
 ///
 /// use compio_sync::Event;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let start = Arc::new(Event::new());
-/// let runner = compio_runtime::spawn({
+/// let runner = compio::runtime::spawn({
 ///     let start = start.clone();
 ///     async move { start.wait().await }
 /// });
@@ -74,7 +74,7 @@ impl Event {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let event = compio_sync::Event::new();
     /// let mut wait = event.wait();
     /// assert!(poll!(&mut wait).is_pending());
@@ -98,7 +98,7 @@ impl Event {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let event = compio_sync::Event::new();
     /// let mut early = event.wait();
     /// assert!(poll!(&mut early).is_pending());
@@ -136,7 +136,7 @@ impl Event {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let event = compio_sync::Event::new();
     /// event.set();
     /// event.wait().await;
@@ -181,7 +181,7 @@ impl Event {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let event = compio_sync::Event::new();
     /// let mut wait = event.wait();
     /// assert!(poll!(&mut wait).is_pending());

@@ -63,11 +63,10 @@ pub enum Fairness {
 }
 
 impl Fairness {
-    /// What primitives have that were made without naming any: `Bounded(32)`, or `Bounded(30)` on
-    /// 32-bit targets.
+    /// What primitives have that were made without naming any.
     ///
-    /// A higher bound gains little more throughput, and makes the longest waits longer in proportion:
-    /// see `docs/performance.md`.
+    /// It is `Bounded(32)`, or `Bounded(30)` on 32-bit targets. A higher bound gains little more
+    /// throughput, and makes the longest waits longer in proportion: see `docs/performance.md`.
     pub const DEFAULT: Self = Self::of_limit(Self::Bounded(32).limit());
 
     /// How many may pass.

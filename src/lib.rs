@@ -1,5 +1,7 @@
-//! Synchronization primitives for [compio](compio_runtime), the runtime with one event loop per
-//! thread and completion-based I/O.
+//! Synchronization primitives for [compio](compio_runtime).
+//!
+//! compio is the runtime with one event loop per thread and completion-based I/O. The primitives are
+//! for programs that run several such runtimes and share something between them, and work on one.
 //!
 //! | | |
 //! |---|---|
@@ -38,9 +40,8 @@
 //! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
 //!   Inert on other platforms.
 //! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
-//! - `time`: waits with a deadline, on compio's timers:
-//!   [`acquire_timeout`](Semaphore::acquire_timeout), [`wait_timeout`](Condvar::wait_timeout),
-//!   [`wait_timeout_while`](Condvar::wait_timeout_while).
+//! - `time`: waits with a deadline, on compio's timers: `Semaphore::acquire_timeout`,
+//!   `Condvar::wait_timeout` and `Condvar::wait_timeout_while`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]

@@ -43,12 +43,12 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 ///
 /// use compio_sync::Mutex;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let total = Arc::new(Mutex::new(0));
 /// let mut tasks = Vec::new();
 /// for n in 1..=10 {
 ///     let total = total.clone();
-///     tasks.push(compio_runtime::spawn(async move { *total.lock().await += n }));
+///     tasks.push(compio::runtime::spawn(async move { *total.lock().await += n }));
 /// }
 /// for task in tasks {
 ///     task.await.unwrap();
@@ -83,7 +83,9 @@ impl<T> Mutex<T> {
             Self::with_fairness(value, Fairness::DEFAULT)
         }
 
-        /// Creates an unlocked mutex that says whether newcomers may lock it past those who wait.
+        /// Creates an unlocked mutex with a [`Fairness`].
+        ///
+        /// That says whether newcomers may lock it past those who wait, and how many.
         ///
         /// # Examples
         ///
@@ -125,7 +127,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = compio_sync::Mutex::new(1);
     /// *mutex.lock().await += 1;
     /// assert_eq!(mutex.into_inner(), 2);
@@ -139,7 +141,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// Locks the mutex, waiting until it is unlocked, with a guard that owns the mutex.
+    /// Locks the mutex, waiting until it is unlocked, with a guard that owns it.
     ///
     /// # Cancel safety
     ///
@@ -150,10 +152,10 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = Arc::new(compio_sync::Mutex::new(1));
     /// let mut guard = mutex.clone().lock_owned().await;
-    /// compio_runtime::spawn(async move { *guard += 1 }).await.unwrap();
+    /// compio::runtime::spawn(async move { *guard += 1 }).await.unwrap();
     /// assert_eq!(*mutex.lock().await, 2);
     /// # });
     /// ```
@@ -184,7 +186,7 @@ impl<T: ?Sized> Mutex<T> {
         self.queue.try_take(1).then(|| MutexGuard::new(self))
     }
 
-    /// Locks the mutex if it is unlocked and a newcomer may lock it, with a guard that owns it.
+    /// Locks the mutex if a newcomer may, with a guard that owns it.
     ///
     /// Returns `None` otherwise; see [`try_lock`](Self::try_lock).
     ///
@@ -281,7 +283,7 @@ impl<T: ?Sized> Mutex<T> {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = compio_sync::Mutex::new(());
     /// let guard = mutex.lock().await;
     /// let mut wait = mutex.lock();

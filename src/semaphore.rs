@@ -19,7 +19,7 @@ use acquire::Waiting;
 pub use acquire::{Acquire, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
 pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
-/// A counting semaphore: a number of permits that tasks and threads take and give back.
+/// A counting semaphore: permits that tasks and threads take and give back.
 ///
 /// | | |
 /// |---|---|
@@ -55,12 +55,12 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 ///
 /// use compio_sync::Semaphore;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let semaphore = Arc::new(Semaphore::new(2));
 /// let mut tasks = Vec::new();
 /// for n in 0..10 {
 ///     let semaphore = semaphore.clone();
-///     tasks.push(compio_runtime::spawn(async move {
+///     tasks.push(compio::runtime::spawn(async move {
 ///         let _permit = semaphore.acquire().await;
 ///         n // at most two tasks are here at a time
 ///     }));
@@ -83,10 +83,10 @@ impl Semaphore {
     pub const MAX_PERMITS: usize = MAX_PERMITS;
 
     crate::loom::const_fn! {
-        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS).
+        /// Creates a semaphore with so many `permits`.
         ///
-        /// With 0 it is a signal: waiters go on when somebody calls
-        /// [`add_permits`](Self::add_permits).
+        /// There may be from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS). With 0 it is a signal: waiters go
+        /// on when somebody calls [`add_permits`](Self::add_permits).
         ///
         /// # Panics
         ///
@@ -104,8 +104,10 @@ impl Semaphore {
             Self::with_fairness(permits, Fairness::DEFAULT)
         }
 
-        /// Creates a semaphore with `permits`, from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS), that says
-        /// whether newcomers may take permits past those who wait.
+        /// Creates a semaphore with so many `permits`, and with a [`Fairness`].
+        ///
+        /// That says whether newcomers may take permits past those who wait, and how many. There may be
+        /// from 0 to [`MAX_PERMITS`](Self::MAX_PERMITS) permits.
         ///
         /// # Panics
         ///
@@ -143,7 +145,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(1);
     /// let permit = semaphore.acquire().await;
     /// assert_eq!(semaphore.available_permits(), 0);
@@ -175,7 +177,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let kilobytes = compio_sync::Semaphore::new(1024);
     /// let permit = kilobytes.acquire_many(256).await;
     /// assert_eq!(permit.num_permits(), 256);
@@ -202,10 +204,10 @@ impl Semaphore {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
     /// let permit = semaphore.clone().acquire_owned().await;
-    /// let task = compio_runtime::spawn(async move { drop(permit) });
+    /// let task = compio::runtime::spawn(async move { drop(permit) });
     /// task.await.unwrap();
     /// assert_eq!(semaphore.available_permits(), 1);
     /// # });
@@ -214,7 +216,7 @@ impl Semaphore {
         self.acquire_many_owned(1)
     }
 
-    /// Acquires `count` permits that own the semaphore, waiting until there are that many.
+    /// Acquires `count` permits that own the semaphore, waiting for all of them.
     ///
     /// See [`acquire_many`](Self::acquire_many).
     ///
@@ -231,10 +233,10 @@ impl Semaphore {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let kilobytes = Arc::new(compio_sync::Semaphore::new(1024));
     /// let permit = kilobytes.clone().acquire_many_owned(256).await;
-    /// compio_runtime::spawn(async move { drop(permit) }).await.unwrap();
+    /// compio::runtime::spawn(async move { drop(permit) }).await.unwrap();
     /// assert_eq!(kilobytes.available_permits(), 1024);
     /// # });
     /// ```
@@ -285,7 +287,7 @@ impl Semaphore {
             .then(|| SemaphorePermit::new(self, count))
     }
 
-    /// Acquires a permit that owns the semaphore, if there is one that a newcomer may take.
+    /// Acquires a permit that owns the semaphore, if a newcomer may take one.
     ///
     /// Returns `None` otherwise; see [`try_acquire`](Self::try_acquire).
     ///
@@ -304,8 +306,7 @@ impl Semaphore {
         self.try_acquire_many_owned(1)
     }
 
-    /// Acquires `count` permits that own the semaphore, if there are that many that a newcomer may
-    /// take.
+    /// Acquires `count` permits that own the semaphore, if a newcomer may take them.
     ///
     /// Returns `None` otherwise; see [`try_acquire_many`](Self::try_acquire_many).
     ///
@@ -362,7 +363,7 @@ impl Semaphore {
         block_on("blocking_acquire", self.acquire())
     }
 
-    /// Acquires `count` permits, blocking the calling thread until there are that many.
+    /// Acquires `count` permits, blocking the calling thread until it has them.
     ///
     /// # Panics
     ///
@@ -381,7 +382,7 @@ impl Semaphore {
         block_on("blocking_acquire_many", self.acquire_many(count))
     }
 
-    /// Acquires a permit that owns the semaphore, blocking the calling thread until there is one.
+    /// Acquires a permit that owns the semaphore, blocking the calling thread.
     ///
     /// # Panics
     ///
@@ -447,7 +448,7 @@ impl Semaphore {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(0);
     /// assert!(semaphore.acquire_timeout(Duration::from_millis(5)).await.is_err());
     /// # });
@@ -467,9 +468,10 @@ impl Semaphore {
 
     // ---- changing the number of permits ----
 
-    /// Adds `count` permits for good. Those who wait get them as they get permits that are given back.
+    /// Adds `count` permits for good.
     ///
-    /// A debt that [`forget_permits`](Self::forget_permits) has left is repaid first.
+    /// Those who wait get them as they get permits that are given back. A debt that
+    /// [`forget_permits`](Self::forget_permits) has left is repaid first.
     ///
     /// # Panics
     ///
@@ -642,7 +644,7 @@ impl Semaphore {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(0);
     /// let mut wait = semaphore.acquire();
     /// assert!(poll!(&mut wait).is_pending());
@@ -667,7 +669,7 @@ impl Semaphore {
     /// ```
     /// use compio_sync::{Closed, Semaphore};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Semaphore::new(1);
     /// semaphore.close();
     /// assert!(semaphore.try_acquire().is_none());
@@ -726,7 +728,7 @@ fn check_count(count: usize) {
 ///     Ok(())
 /// }
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let connections = Semaphore::new(1);
 /// assert_eq!(serve(&connections).await, Ok(()));
 /// connections.close();

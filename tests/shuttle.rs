@@ -50,6 +50,8 @@ fn explore(model: fn()) {
     let seed = number("SHUTTLE_SEED", 1) as u64;
     let mut config = Config::new();
     config.stack_size = 0x10000;
+    // That it knows strong memory only.
+    config.silence_warnings = true;
     let random = RandomScheduler::new_from_seed(seed, iterations);
     let pct = PctScheduler::new_from_seed(seed, DEPTH, iterations);
     let explored =

@@ -24,7 +24,7 @@
 //!     DONE.set();
 //! });
 //!
-//! compio_runtime::Runtime::new().unwrap().block_on(async {
+//! compio::runtime::Runtime::new().unwrap().block_on(async {
 //!     JOBS.add_permits(3);
 //!     DONE.wait().await;
 //! });
@@ -44,10 +44,10 @@
 //!
 //! use compio_sync::Mutex;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let log = Arc::new(Mutex::new(Vec::new()));
 //! let mut guard = log.clone().lock_owned().await;
-//! compio_runtime::spawn_blocking(move || guard.push("slow")).await.unwrap();
+//! compio::runtime::spawn_blocking(move || guard.push("slow")).await.unwrap();
 //! assert_eq!(log.lock().await.len(), 1);
 //! # });
 //! ```

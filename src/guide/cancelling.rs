@@ -28,7 +28,7 @@
 //! use compio_sync::{Fairness, Mutex};
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let mutex = Mutex::with_fairness((), Fairness::Fifo);
 //! let guard = mutex.lock().await;
 //!
@@ -59,7 +59,7 @@
 //! use compio_sync::Mutex;
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let mutex = Mutex::new(());
 //! let guard = mutex.lock().await;
 //! let mut kept = pin!(mutex.lock());
@@ -84,7 +84,7 @@
 //! use compio_sync::{Event, Semaphore};
 //! use futures_util::future::{Either, select};
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! # let (semaphore, tick) = (Semaphore::new(1), Event::new());
 //! // With `semaphore.acquire()` in the loop, each tick would give the place in line up.
 //! let mut acquire = semaphore.acquire();
@@ -116,12 +116,12 @@
 //! # A condition that was given up
 //!
 //! Whoever drops a [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A
-//! timeout round it loses the guard; [`wait_timeout`](crate::Condvar::wait_timeout) (feature
+//! timeout round it loses the guard; `wait_timeout` (feature
 //! `time`) gives it back:
 //!
 //! ```
 //! # #[cfg(feature = "time")]
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! use std::time::Duration;
 //!
 //! use compio_sync::{Condvar, Mutex};
@@ -137,7 +137,7 @@
 //! # });
 //! ```
 //!
-//! In the same way, [`acquire_timeout`](crate::Semaphore::acquire_timeout) yields a permit that
+//! In the same way, `acquire_timeout` yields a permit that
 //! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
 //! line, which is right, too, but you have waited in vain.
 //!

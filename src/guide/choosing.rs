@@ -30,14 +30,14 @@
 //!
 //! static FILES: Semaphore = Semaphore::new(64);
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let total = Arc::new(Mutex::new(0));
 //!
 //! // Of a static, a permit is 'static.
 //! let permit = FILES.acquire().await;
 //! // Of an Arc, a guard owns its share of the mutex.
 //! let mut guard = total.clone().lock_owned().await;
-//! let task = compio_runtime::spawn(async move {
+//! let task = compio::runtime::spawn(async move {
 //!     *guard += 1;
 //!     drop((guard, permit));
 //! });
@@ -57,12 +57,12 @@
 //!
 //! use compio_sync::Semaphore;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! const LIMIT: usize = 8;
 //! let tasks = Arc::new(Semaphore::new(LIMIT));
 //! for _ in 0..100 {
 //!     let permit = tasks.clone().acquire_owned().await;
-//!     compio_runtime::spawn(async move {
+//!     compio::runtime::spawn(async move {
 //!         // ... the work ...
 //!         drop(permit);
 //!     })

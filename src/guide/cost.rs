@@ -13,8 +13,8 @@
 //! | [`Event::wait`](crate::Event::wait) on a set event, [`Event::is_set`](crate::Event::is_set) | none: a load |
 //! | [`Event::set`](crate::Event::set), [`notify_one`](crate::Condvar::notify_one), [`wake_one`](crate::WaiterQueue::wake_one) with nobody waiting | 1 |
 //!
-//! No allocation and no system call. The primitives contain no lock and no list; none allocates
-//! when it is made or when it is used like this.
+//! No allocation and no system call. The primitives contain no lock, and do not allocate when they
+//! are made either.
 //!
 //! # On one runtime
 //!
@@ -25,6 +25,9 @@
 //! | go on: `Event`, `Condvar`, `WaiterQueue`, or with [`Fairness::Fifo`](crate::Fairness::Fifo) | 0 |
 //! | go on: with [`Fairness::Bounded`](crate::Fairness::Bounded), where the woken takes its permit itself | 4 |
 //! | call a wait off | 4 |
+//!
+//! One of the five is what the release costs anyway. So with a wait, getting a permit takes six
+//! steps instead of one, or ten where newcomers may pass.
 //!
 //! A waiter's memory comes from a pool of its thread, which keeps what it has once had, up to 1024
 //! waiters: in steady state a wait allocates nothing. (A runtime's first wait makes its letter box
@@ -41,7 +44,8 @@
 //! The thread that lets waiters of another runtime go sorts them by runtime, and for each of these
 //! lays them into that runtime's letter box, all at once, by one compare-exchange. It then *rings*,
 //! if that runtime sleeps. The runtime takes the letters, with one swap, and wakes the tasks
-//! itself.
+//! itself. These steps, and a handful for arming the bell and for [`WakeStats`](crate::WakeStats),
+//! are per batch, and not per waiter.
 //!
 //! | The other runtime | System calls by the thread that lets go |
 //! |---|---|
@@ -53,6 +57,9 @@
 //! is awake but has nothing more to do for this crate's waits: see [tiers](crate::guide::tiers). A
 //! batch is up to 32 waiters. Nothing is allocated, and nobody waits for anybody, but for what
 //! [`WakeTier`](crate::WakeTier#limits) says of compio 0.19's own queue.
+//!
+//! Waits that are not polled by a compio task's waker, as directly in `block_on` or in a
+//! `FuturesUnordered`, are woken by their own wakers, one by one. Each of these may be a system call.
 //!
 //! # From and to plain threads
 //!

@@ -9,7 +9,7 @@
 //! | a release | hands over to the first in line | wakes the first in line, to take what is free |
 //! | a newcomer | goes to the end of the line | may pass, `n` times while the same waiter is first |
 //! | costs | throughput: the permit travels with a sleeping thread | order: up to `n` go first |
-//! | take it if | the order itself matters, or each holder keeps it for long | it is contended by short holders. The default, with `n` = 64 |
+//! | take it if | the order itself matters, or each holder keeps it for long | it is contended by short holders. The default, with `n` = 32 |
 //!
 //! # The bound
 //!
@@ -25,7 +25,7 @@
 //! use compio_sync::{Fairness, Semaphore};
 //! use futures_util::poll;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(3));
 //! let _held = semaphore.acquire().await;
 //!

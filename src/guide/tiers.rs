@@ -32,7 +32,7 @@
 //! ```
 //! use compio_sync::{WakeStats, WakeTier};
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let tier = WakeTier::current().expect("inside a runtime");
 //! println!("rung by {tier}");
 //! if let Err(missing) = WakeTier::Futex.check() {
@@ -58,7 +58,7 @@
 //! ```
 //! use compio_sync::WakeTier;
 //!
-//! # compio_runtime::Runtime::new().unwrap().block_on(async {
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! // The futex where there is one.
 //! if let Err(error) = WakeTier::Futex.select() {
 //!     eprintln!("staying with {}: {error}", WakeTier::current().unwrap());

@@ -17,7 +17,7 @@ use crate::waiter_queue::Queue;
 /// # Examples
 ///
 /// ```
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let names = compio_sync::Mutex::new(vec!["Ada"]);
 /// let mut guard = names.lock().await;
 /// guard.push("Grace");
@@ -40,10 +40,10 @@ pub struct MutexGuard<'a, T: ?Sized> {
 /// ```
 /// use std::sync::Arc;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let names = Arc::new(compio_sync::Mutex::new(vec!["Ada"]));
 /// let mut guard = names.clone().lock_owned().await;
-/// compio_runtime::spawn(async move { guard.push("Grace") }).await.unwrap();
+/// compio::runtime::spawn(async move { guard.push("Grace") }).await.unwrap();
 /// assert_eq!(names.lock().await.len(), 2);
 /// # });
 /// ```
@@ -53,7 +53,7 @@ pub struct OwnedMutexGuard<T: ?Sized> {
     mutex: Arc<Mutex<T>>,
 }
 
-/// Part of the value of a locked [`Mutex`], which is unlocked when this is dropped.
+/// Part of the value of a locked [`Mutex`], unlocked when this is dropped.
 ///
 /// Made by [`MutexGuard::map`].
 #[must_use = "the mutex is unlocked when the guard is dropped"]
@@ -64,7 +64,7 @@ pub struct MappedMutexGuard<'a, U: ?Sized> {
     _value: PhantomData<&'a mut U>,
 }
 
-/// Part of the value of a locked [`Mutex`] in an [`Arc`], unlocked when this is dropped.
+/// Part of the value of a locked [`Mutex`] in an [`Arc`], unlocked when dropped.
 ///
 /// Made by [`OwnedMutexGuard::map`].
 #[must_use = "the mutex is unlocked when the guard is dropped"]
@@ -109,7 +109,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// ```
     /// use compio_sync::{Mutex, MutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Mutex::new((1, 2));
     /// let mut second = MutexGuard::map(pair.lock().await, |pair| &mut pair.1);
     /// *second = 3;
@@ -141,7 +141,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// ```
     /// use compio_sync::{Mutex, MutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let names = Mutex::new(vec!["Ada"]);
     /// let first = MutexGuard::filter_map(names.lock().await, |names| names.first_mut());
     /// *first.expect("there is one") = "Grace";
@@ -173,7 +173,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// ```
     /// use compio_sync::{Mutex, MutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = Mutex::new(1);
     /// let guard = mutex.lock().await;
     /// assert!(std::ptr::eq(MutexGuard::mutex(&guard), &mutex));
@@ -202,10 +202,10 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     ///
     /// use compio_sync::{Mutex, OwnedMutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Arc::new(Mutex::new((1, 2)));
     /// let mut second = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
-    /// compio_runtime::spawn(async move { *second = 3 }).await.unwrap();
+    /// compio::runtime::spawn(async move { *second = 3 }).await.unwrap();
     /// assert_eq!(*pair.lock().await, (1, 3));
     /// # });
     /// ```
@@ -234,7 +234,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     ///
     /// use compio_sync::{Mutex, OwnedMutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let names = Arc::new(Mutex::new(vec!["Ada"]));
     /// let guard = names.clone().lock_owned().await;
     /// let first = OwnedMutexGuard::filter_map(guard, |names| names.first_mut());
@@ -264,7 +264,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     ///
     /// use compio_sync::{Mutex, OwnedMutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let mutex = Arc::new(Mutex::new(1));
     /// let guard = mutex.clone().lock_owned().await;
     /// assert!(Arc::ptr_eq(OwnedMutexGuard::mutex(&guard), &mutex));
@@ -291,7 +291,7 @@ impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
     /// ```
     /// use compio_sync::{MappedMutexGuard, Mutex, MutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Mutex::new((1, [2, 3]));
     /// let array = MutexGuard::map(pair.lock().await, |pair| &mut pair.1);
     /// let mut first = MappedMutexGuard::map(array, |array| &mut array[0]);
@@ -324,7 +324,7 @@ impl<'a, U: ?Sized> MappedMutexGuard<'a, U> {
     /// ```
     /// use compio_sync::{MappedMutexGuard, Mutex, MutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Mutex::new((1, [2, 3]));
     /// let array = MutexGuard::map(pair.lock().await, |pair| &mut pair.1);
     /// let third = MappedMutexGuard::filter_map(array, |array| array.get_mut(2));
@@ -359,7 +359,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     ///
     /// use compio_sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Arc::new(Mutex::new((1, [2, 3])));
     /// let array = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
     /// let mut first = OwnedMappedMutexGuard::map(array, |array| &mut array[0]);
@@ -393,7 +393,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     ///
     /// use compio_sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let pair = Arc::new(Mutex::new((1, [2, 3])));
     /// let array = OwnedMutexGuard::map(pair.clone().lock_owned().await, |pair| &mut pair.1);
     /// let third = OwnedMappedMutexGuard::filter_map(array, |array| array.get_mut(2));

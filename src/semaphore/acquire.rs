@@ -105,7 +105,7 @@ impl<'a> Acquire<'a> {
         self.wait.give_up().then(|| self.wait.permit())
     }
 
-    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<'a> Acquire<'a> {
     /// # Examples
     ///
     /// ```
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = compio_sync::Semaphore::new(1);
     /// assert!(semaphore.acquire().or_closed().await.is_ok());
     /// # });
@@ -165,7 +165,7 @@ impl AcquireOwned {
         Self { wait }
     }
 
-    /// Yields [`Closed`] on a [closed](Semaphore#closing) semaphore, instead of panicking.
+    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl AcquireOwned {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Arc::new(compio_sync::Semaphore::new(1));
     /// semaphore.close();
     /// assert!(semaphore.acquire_owned().or_closed().await.is_err());

@@ -15,7 +15,7 @@ use super::Semaphore;
 /// # Examples
 ///
 /// ```
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let semaphore = compio_sync::Semaphore::new(2);
 /// {
 ///     let _permit = semaphore.acquire().await;
@@ -45,7 +45,7 @@ pub struct SemaphorePermit<'a> {
 ///     _permit: OwnedSemaphorePermit,
 /// }
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let semaphore = Arc::new(Semaphore::new(2));
 /// let connection = Connection { _permit: semaphore.clone().acquire_owned().await };
 /// assert_eq!(semaphore.available_permits(), 1);

@@ -197,8 +197,9 @@ impl Bell {
         self.stats.iter().for_each(TierStats::reset);
         // ORDERING: Relaxed; see `is_at`.
         self.thread.store(here(), Relaxed);
-        // ORDERING: Release orders the above before the first delivery.
-        self.letters.store(EMPTY, Release);
+        // ORDERING: Relaxed. Who delivers to this runtime has the bell from one of its waiters; who takes
+        // it for an earlier runtime needs nothing of the above.
+        self.letters.store(EMPTY, Relaxed);
     }
 
     /// Takes all letters, first in first out. The bell is no longer armed.

@@ -189,10 +189,55 @@ fn kernel() -> Result<(), TierError> {
             .map_err(|error| TierError::Probe {
                 errno: error.raw_os_error().unwrap_or(0),
             })?;
-        if probe.is_supported(opcode::FutexWait::CODE) {
-            Ok(())
-        } else {
-            Err(TierError::NoFutexOperations)
-        }
+        has_futexes(&probe)
     })
+}
+
+fn has_futexes(probe: &Probe) -> Result<(), TierError> {
+    if probe.is_supported(opcode::FutexWait::CODE) {
+        Ok(())
+    } else {
+        Err(TierError::NoFutexOperations)
+    }
+}
+
+#[cfg(all(test, not(compio_sync_loom)))]
+mod tests {
+    use std::task::Waker;
+
+    use compio_driver::ProactorBuilder;
+
+    use super::*;
+
+    static BELL: OnceLock<Bell> = OnceLock::new();
+
+    #[test]
+    fn driver_that_refuses_the_wait_has_the_bell_rung_generically() {
+        let mut proactor = ProactorBuilder::new();
+        proactor.driver_type(DriverType::Poll);
+        let runtime = Runtime::builder().with_proactor(proactor).build().unwrap();
+        let bell = BELL.get_or_init(Bell::new);
+        bell.set_tier(WakeTier::Futex);
+        let mut cx = Context::from_waker(Waker::noop());
+        let asleep = runtime.enter(|| Sleep::default().sleep(&runtime, bell, &mut cx));
+        assert!(!asleep);
+        assert_eq!(bell.tier(), WakeTier::Generic);
+    }
+
+    #[test]
+    fn operation_is_for_the_ring_alone() {
+        let mut wait = FutexWait {
+            bell: BELL.get_or_init(Bell::new),
+        };
+        assert!(wait.call_blocking(&mut ()).is_err());
+        assert!(matches!(wait.operate(&mut ()), Poll::Ready(Err(_))));
+    }
+
+    #[test]
+    fn kernel_that_names_no_futex_operation_has_none() {
+        assert_eq!(
+            has_futexes(&Probe::new()),
+            Err(TierError::NoFutexOperations)
+        );
+    }
 }

@@ -63,8 +63,8 @@ pub(crate) use waiter::Outcome;
 /// static OPEN: AtomicBool = AtomicBool::new(false);
 /// static WAITERS: WaiterQueue = WaiterQueue::new();
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
-/// let guest = compio_runtime::spawn(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
+/// let guest = compio::runtime::spawn(async {
 ///     while !OPEN.load(Ordering::Acquire) {
 ///         WAITERS.add_waiter_if(|| OPEN.load(Ordering::Acquire)).await;
 ///     }
@@ -122,7 +122,7 @@ impl WaiterQueue {
     /// use compio_sync::WaiterQueue;
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (ready, waiters) = (Cell::new(false), WaiterQueue::new());
     /// let mut wait = waiters.add_waiter_if(|| ready.get());
     /// assert!(poll!(&mut wait).is_pending());
@@ -151,7 +151,7 @@ impl WaiterQueue {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let waiters = compio_sync::WaiterQueue::new();
     /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
     /// assert!(poll!(&mut first).is_pending());
@@ -175,7 +175,7 @@ impl WaiterQueue {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let waiters = compio_sync::WaiterQueue::new();
     /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
     /// assert!(poll!(&mut first).is_pending());
@@ -200,7 +200,7 @@ impl WaiterQueue {
     /// ```
     /// use futures_util::poll;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let waiters = compio_sync::WaiterQueue::new();
     /// let (mut first, mut second) = (waiters.add_waiter_if(|| false), waiters.add_waiter_if(|| false));
     /// assert!(poll!(&mut first).is_pending());

@@ -238,14 +238,14 @@ impl Queue {
     /// Sees to it that permits that were given, which made it `word`, reach those who wait.
     #[cold]
     fn given(&self, word: usize) {
-        if !self.is_expected(word) {
+        if !self.is_left_to_the_called(word) {
             self.serve_if_free();
         }
     }
 
     /// Whether the head has been called, and nothing is there for others. It will come for the one
     /// permit there may be, and looks again if that is not what it needs.
-    fn is_expected(&self, word: usize) -> bool {
+    fn is_left_to_the_called(&self, word: usize) -> bool {
         word & CALLED != 0 && permits(word) <= 1 && !self.is_spent(word)
     }
 
@@ -295,14 +295,15 @@ impl Queue {
 
     /// Lowers the bar: from here on nobody queues. Says whether anyone does.
     pub(crate) fn bar(&self) -> bool {
-        // ORDERING: Release pairs with the acquire of whoever sees the bar. Acquire pairs with the
-        // arrival of whoever queued before it.
-        self.word.fetch_or(BARRED, AcqRel) & QUEUED != 0
+        // ORDERING: Release pairs with the acquire of whoever sees the bar. What those who queued before
+        // it have left is acquired by the turn that lets them go.
+        self.word.fetch_or(BARRED, Release) & QUEUED != 0
     }
 
     /// Raises the bar. Whoever queued before it came down is let go, if that is still to be done.
     pub(crate) fn unbar(&self) {
-        // ORDERING: Acquire pairs with `bar`.
+        // ORDERING: Acquire pairs with `bar`, and with the arrival of whoever queued before it: the message
+        // goes behind theirs.
         let word = self.word.load(Acquire);
         if word & BARRED == 0 {
             return;
@@ -311,8 +312,8 @@ impl Queue {
             // Behind them, and before anyone who may queue again.
             self.inbox.push(Message::Notify(Notice::new(EVERYONE)));
         }
-        // ORDERING: Release publishes the message; Acquire orders this after the bar.
-        self.word.fetch_and(!BARRED, AcqRel);
+        // ORDERING: Release publishes the message.
+        self.word.fetch_and(!BARRED, Release);
         if word & QUEUED != 0 {
             self.ask();
         }

@@ -55,7 +55,7 @@ use super::{doorbell::Bell, listener};
 /// ```
 /// use compio_sync::WakeTier;
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// println!("rung by: {}", WakeTier::current().expect("inside a runtime"));
 /// WakeTier::Generic.select().expect("every runtime has this one");
 /// assert_eq!(WakeTier::current(), Some(WakeTier::Generic));
@@ -87,7 +87,9 @@ impl WakeTier {
         }
     }
 
-    /// Returns the tier that the environment variable `COMPIO_SYNC_TIER` asks for; `None` for `auto`.
+    /// Returns the tier that the environment asks for, or `None` for `auto`.
+    ///
+    /// The variable is `COMPIO_SYNC_TIER`.
     ///
     /// # Errors
     ///
@@ -123,7 +125,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::WakeTier;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// assert!(WakeTier::current().is_some());
     /// # });
     /// assert_eq!(WakeTier::current(), None, "outside a runtime");
@@ -135,7 +137,7 @@ impl WakeTier {
         .ok()
     }
 
-    /// Makes this the tier that the current runtime is rung by, from its next sleep on.
+    /// Has the current runtime rung by this tier, from its next sleep on.
     ///
     /// # Errors
     ///
@@ -150,7 +152,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::WakeTier;
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// // The ring of this tier never waits for the runtime, where there is such a ring.
     /// if let Err(missing) = WakeTier::Futex.select() {
     ///     println!("rung by {}: {missing}", WakeTier::current().unwrap());
@@ -175,7 +177,7 @@ impl WakeTier {
     /// ```
     /// use compio_sync::{TierError, WakeTier};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// assert_eq!(WakeTier::Generic.check(), Ok(()));
     /// # });
     /// assert_eq!(WakeTier::Generic.check(), Err(TierError::NoRuntime));
@@ -334,7 +336,7 @@ impl std::error::Error for TierError {}
 /// ```
 /// use compio_sync::{WakeStats, WakeTier};
 ///
-/// # compio_runtime::Runtime::new().unwrap().block_on(async {
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
 /// let stats = WakeStats::current(WakeTier::Generic).expect("inside a runtime");
 /// assert_eq!(stats.wakes, 0, "nobody has woken a waiter of this runtime from another thread");
 /// # });
@@ -346,10 +348,11 @@ pub struct WakeStats {
     pub sleeps: usize,
     /// How often another thread has rung it.
     pub rings: usize,
-    /// How many system calls ringing has made. A ring of the generic tier is up to compio, whose
-    /// system calls are not counted here.
+    /// How many system calls ringing has made.
+    ///
+    /// A ring of the generic tier is up to compio, whose system calls are not counted here.
     pub syscalls: usize,
-    /// How often the tier's own operation has completed with a wake in the runtime's event loop.
+    /// How often the tier's own operation has ended a sleep of the event loop.
     pub heard: usize,
     /// How many batches of waiters other threads have delivered.
     pub batches: usize,
@@ -358,14 +361,16 @@ pub struct WakeStats {
 }
 
 impl WakeStats {
-    /// Returns what `tier` has done for the current runtime, or `None` outside a runtime.
+    /// Returns what `tier` has done for the current runtime.
+    ///
+    /// `None` outside a runtime.
     ///
     /// # Examples
     ///
     /// ```
     /// use compio_sync::{WakeStats, WakeTier};
     ///
-    /// # compio_runtime::Runtime::new().unwrap().block_on(async {
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let tier = WakeTier::current().expect("inside a runtime");
     /// let before = WakeStats::current(tier).expect("inside a runtime");
     /// // ... wait for other threads ...

@@ -37,7 +37,7 @@
 use std::{
     mem::MaybeUninit,
     ptr::NonNull,
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
     task::{Context, Waker},
 };
 
@@ -310,9 +310,9 @@ impl Ticket {
     ///
     /// Returns the waker, if it was still there, for the caller to drop when it holds nothing else.
     pub(super) fn cancel(&mut self) -> Result<Option<Task>, Outcome> {
-        // ORDERING: Acquire pairs with `Queued::grant`; Release lets the queue's side see all that
-        // the future did with the node.
-        match look(self.node().state.fetch_or(CANCELLED, AcqRel)) {
+        // ORDERING: Acquire pairs with `Queued::grant`. What the future did with the node is published
+        // by `finish`, or by the message that it leaves.
+        match look(self.node().state.fetch_or(CANCELLED, Acquire)) {
             // SAFETY: `CANCELLED` came before `GRANTED` and `CALLED`: the waker stays this side's for
             // ever.
             Look::Waits => Ok(Some(unsafe { self.node().take_task() })),
@@ -435,8 +435,8 @@ impl Queued {
             if now & CALLED == 0 {
                 return false;
             }
-            // ORDERING: Release pairs with the future's acquire, in `look`.
-            match state.compare_exchange_weak(now, now | ABSENT, Release, Relaxed) {
+            // ORDERING: Relaxed. It tells the future where it stands, and hands nothing over.
+            match state.compare_exchange_weak(now, now | ABSENT, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(other) => now = other,
             }

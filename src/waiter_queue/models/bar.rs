@@ -32,6 +32,35 @@ fn closing_turns_away_whoever_arrives_meanwhile() {
 }
 
 #[test]
+fn closing_turns_away_whoever_was_about_to_take_a_permit() {
+    explore(4, || {
+        let (queue, data) = (queue(0), Data::new());
+        let closer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                queue.give(1);
+                data.add(1);
+                close(&queue);
+            }
+        });
+        let mut wait = Wait::permits(&queue, 1);
+        let had = match wait.poll() {
+            Poll::Ready(Some(Outcome::Granted)) => true,
+            Poll::Ready(_) => {
+                assert_eq!(data.read(), 1);
+                false
+            }
+            Poll::Pending => false,
+        };
+        closer.join().unwrap();
+        if had {
+            queue.give(1);
+        }
+        assert_eq!(queue.len(), 0);
+    });
+}
+
+#[test]
 fn closing_and_a_permit_leave_nobody_waiting() {
     explore(3, || {
         let queue = queue(0);
@@ -97,6 +126,7 @@ fn closing_brings_along_what_came_before_it() {
             move || {
                 data.add(1);
                 close(&queue);
+                assert!(!queue.try_take(1), "past the bar");
             }
         });
         if queue.is_barred() {

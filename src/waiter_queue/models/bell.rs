@@ -300,3 +300,27 @@ fn bell_that_was_lent_is_rung_for_the_next_and_given_back() {
         });
     });
 }
+
+#[test]
+fn bell_of_a_single_waiter_is_its_home() {
+    explore(2, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let granter = spawn({
+                let probe = probe.clone();
+                move || {
+                    let mut batch = Batch::new();
+                    batch.push(letter(&probe, bell));
+                    batch.deliver();
+                    batch.finish();
+                }
+            });
+            granter.join().unwrap();
+            assert_eq!(probe.wakes(), 0);
+            listen(bell, 1);
+            assert_eq!(probe.wakes(), 1);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}

@@ -1,254 +1,65 @@
 //! Every two and every three operations, at once: whatever meets, nothing is lost.
 //!
 //! Each operation has a thread to itself. When all are through, the waiters are polled as executors
-//! would, each only when woken. Then
-//! - nothing may be left undone: somebody who looks after the line finds nothing to do;
-//! - every permit is with somebody, in the queue, or taken away;
-//! - whoever still waits gets its permits when they are given.
-//!
-//! There is a permit to begin with, and whoever stands in line before all begins needs two.
+//! would, each only when woken, and then it is checked that nothing was lost.
 
 use super::*;
 
-/// What the operations find, and what they leave.
-struct Scene {
-    queue: Arc<Queue>,
-    /// Those who stand in line when all begins, one for each operation that needs one.
+/// Something that is done to a queue, by one who stands in line if `Wait` is there.
+type Op<Done> = fn(Arc<Queue>, Option<Wait>) -> Done;
+
+/// Does all of that at once, each on a thread of its own. Those that `is_in_line` says it of stand
+/// in `line`, in that order.
+fn meet<Done: 'static, const N: usize>(
+    queue: &Arc<Queue>,
     line: Vec<Wait>,
-    /// How many permits there are in all.
-    permits: isize,
-    is_closed: bool,
-    /// Those who wait when all are through.
-    waits: Vec<Wait>,
+    ops: [Op<Done>; N],
+    is_in_line: fn(Op<Done>) -> bool,
+) -> Vec<Done> {
+    let mut line = line.into_iter();
+    let mut calls: Vec<_> = ops
+        .into_iter()
+        .map(|op| {
+            let (queue, wait) = (queue.clone(), is_in_line(op).then(|| line.next().unwrap()));
+            move || op(queue, wait)
+        })
+        .collect();
+    let mine = calls.pop().unwrap();
+    let threads: Vec<_> = calls.into_iter().map(spawn).collect();
+    let mut done = vec![mine()];
+    done.extend(threads.into_iter().map(|it| it.join().unwrap()));
+    done
 }
 
-/// What an operation has done: to how many permits there are, whether it has closed, who waits.
-#[derive(Default)]
-struct Done {
-    permits: isize,
-    closed: bool,
-    wait: Option<Wait>,
-}
-
-type Op = fn(Arc<Queue>, Option<Wait>) -> Done;
-
-/// What the queues are like when all begins.
-#[derive(Clone, Copy, PartialEq)]
-enum Begin {
-    Strict,
-    Overtaking,
-    /// The head of the line has been called, and has not come.
-    Called,
-}
-
-mod ops {
-    use super::*;
-
-    fn wait(mut wait: Wait) -> Done {
-        let is_over = match wait.poll() {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        };
-        match is_over {
-            Some(Some(Outcome::Granted)) => Done {
-                permits: -(wait.need as isize),
-                ..Done::default()
-            },
-            Some(_) => Done::default(),
-            None => Done {
-                wait: Some(wait),
-                ..Done::default()
-            },
+/// Polls as executors would, each only when woken since it was polled here, and says how each that
+/// is over has ended. `seen` says how many wakes of each have led to polls.
+///
+/// Polls before the threads were joined do not count: see [`Wait::runs`].
+fn run(waits: &mut Vec<Wait>, seen: &mut Vec<usize>, mut ended: impl FnMut(Wait, Option<Outcome>)) {
+    seen.resize(waits.len(), 0);
+    while let Some(at) = (0..seen.len()).find(|&n| waits[n].wakes() > seen[n]) {
+        seen[at] = waits[at].wakes();
+        if let Poll::Ready(outcome) = waits[at].poll() {
+            seen.remove(at);
+            ended(waits.remove(at), outcome);
         }
-    }
-
-    pub(super) fn acquire(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        wait(Wait::permits(&queue, 1))
-    }
-
-    pub(super) fn acquire_two(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        wait(Wait::permits(&queue, 2))
-    }
-
-    pub(super) fn try_acquire(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        Done {
-            permits: -(queue.try_take(1) as isize),
-            ..Done::default()
-        }
-    }
-
-    pub(super) fn release(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        queue.give(1);
-        Done {
-            permits: 1,
-            ..Done::default()
-        }
-    }
-
-    pub(super) fn reduce(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        Done {
-            permits: -(queue.reduce(1) as isize),
-            ..Done::default()
-        }
-    }
-
-    pub(super) fn forget(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        queue.forget(1);
-        Done {
-            permits: -1,
-            ..Done::default()
-        }
-    }
-
-    pub(super) fn close(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        if queue.bar() {
-            queue.serve_if_free();
-        }
-        Done {
-            closed: true,
-            ..Done::default()
-        }
-    }
-
-    /// One that stands in line leaves.
-    pub(super) fn cancel(_: Arc<Queue>, wait: Option<Wait>) -> Done {
-        drop(wait.unwrap());
-        Done::default()
-    }
-
-    /// One that stands in line is polled by another task.
-    pub(super) fn move_away(_: Arc<Queue>, of: Option<Wait>) -> Done {
-        let mut of = of.unwrap();
-        of.probe = Probe::new();
-        wait(of)
     }
 }
 
-/// Whether the operation is one of somebody in line.
-fn is_in_line(op: Op) -> bool {
-    [ops::cancel as Op, ops::move_away as Op]
-        .iter()
-        .any(|it| std::ptr::fn_addr_eq(*it, op))
-}
-
-impl Scene {
-    fn new<const N: usize>(begin: Begin, ops: [Op; N]) -> Self {
-        let queue = match begin {
-            Begin::Strict => queue(1),
-            _ => bounded(1, 1),
-        };
-        let in_line = ops.iter().filter(|op| is_in_line(**op)).count();
-        let line = (0..in_line)
-            .map(|_| Wait::permits(&queue, 2).queued())
-            .collect();
-        let mut scene = Self {
-            queue,
-            line,
-            permits: 1,
-            is_closed: false,
-            waits: Vec::new(),
-        };
-        if begin == Begin::Called {
-            scene.give(1);
-        }
-        scene
-    }
-
-    fn give(&mut self, count: usize) {
-        self.queue.give(count);
-        self.permits += count as isize;
-    }
-
-    fn end(&mut self, done: Done) {
-        self.permits += done.permits;
-        self.is_closed |= done.closed;
-        self.waits.extend(done.wait);
-    }
-
-    /// Polls as executors would, each only when woken since it was polled here.
-    fn run(&mut self, seen: &mut Vec<usize>) {
-        seen.resize(self.waits.len(), 0);
-        while let Some(at) = (0..seen.len()).find(|&n| self.waits[n].wakes() > seen[n]) {
-            seen[at] = self.waits[at].wakes();
-            if let Poll::Ready(outcome) = self.waits[at].poll() {
-                let wait = self.waits.remove(at);
-                seen.remove(at);
-                match outcome {
-                    Some(Outcome::Granted) => self.permits -= wait.need as isize,
-                    _ => assert!(self.is_closed, "turned away for nothing"),
-                }
-            }
-        }
-    }
-
-    /// Whether anything was left undone.
-    fn check(&self) {
-        let wakes = || self.waits.iter().map(Wait::wakes).collect::<Vec<_>>();
-        let before = (wakes(), self.queue.len(), self.queue.permits());
-        assert_eq!(before.1, self.waits.len(), "the line is miscounted");
-        assert_eq!(before.2, self.permits, "a permit is lost, or had by two");
-        self.queue.serve_if_free();
-        let after = (wakes(), self.queue.len(), self.queue.permits());
-        assert_eq!(before, after, "something was left undone");
-    }
-
-    fn play<const N: usize>(mut self, ops: [Op; N]) {
-        let mut line = std::mem::take(&mut self.line).into_iter();
-        let mut threads = Vec::new();
-        let mut mine = None;
-        for op in ops {
-            let (queue, wait) = (
-                self.queue.clone(),
-                is_in_line(op).then(|| line.next().unwrap()),
-            );
-            let call = move || op(queue, wait);
-            if threads.len() < N - 1 {
-                threads.push(spawn(call));
-            } else {
-                mine = Some(call);
-            }
-        }
-        let done = mine.unwrap()();
-        self.end(done);
-        for thread in threads {
-            self.end(thread.join().unwrap());
-        }
-
-        let mut seen = Vec::new();
-        self.run(&mut seen);
-        self.check();
-        if self.is_closed {
-            assert!(self.waits.is_empty(), "somebody waits behind the bar");
-            return;
-        }
-        let needs: usize = self.waits.iter().map(|it| it.need).sum();
-        for _ in 0..needs as isize - self.permits {
-            self.give(1);
-            self.run(&mut seen);
-            self.check();
-        }
-        assert!(self.waits.is_empty(), "the waiter is lost");
-        assert_at_rest(&self.queue, self.permits);
-    }
-}
-
-fn two(begin: Begin, ops: [Op; 2]) {
-    explore(2, move || Scene::new(begin, ops).play(ops));
-}
-
-fn three(begin: Begin, ops: [Op; 3]) {
-    explore(1, move || Scene::new(begin, ops).play(ops));
+/// How many wakes each has had.
+fn wakes(waits: &[Wait]) -> Vec<usize> {
+    waits.iter().map(Wait::wakes).collect()
 }
 
 /// A test for each two and each three of the operations, in modules named after them.
 macro_rules! meetings {
-    ($begin:ident:) => {};
-    ($begin:ident: $first:ident $($rest:ident)*) => {
+    ($begin:ident;) => {};
+    ($begin:ident; $first:ident $($rest:ident)*) => {
         mod $first {
             use super::*;
             meetings!(@second $begin $first: $first $($rest)*);
         }
-        meetings!($begin: $($rest)*);
+        meetings!($begin; $($rest)*);
     };
     (@second $begin:ident $first:ident:) => {};
     (@second $begin:ident $first:ident: $second:ident $($rest:ident)*) => {
@@ -257,7 +68,7 @@ macro_rules! meetings {
 
             #[test]
             fn alone() {
-                two(Begin::$begin, [ops::$first, ops::$second]);
+                two($begin, [ops::$first, ops::$second]);
             }
 
             meetings!(@third $begin $first $second: $second $($rest)*);
@@ -267,23 +78,11 @@ macro_rules! meetings {
     (@third $begin:ident $first:ident $second:ident: $($third:ident)*) => {$(
         #[test]
         fn $third() {
-            three(Begin::$begin, [ops::$first, ops::$second, ops::$third]);
+            three($begin, [ops::$first, ops::$second, ops::$third]);
         }
     )*};
 }
 
-macro_rules! scenes {
-    ($($scene:ident: $begin:ident)*) => {$(
-        mod $scene {
-            use super::*;
-            meetings!($begin:
-                acquire acquire_two try_acquire release reduce forget close cancel move_away);
-        }
-    )*};
-}
-
-scenes! {
-    nothing_is_lost_in_a_strict_queue_between: Strict
-    nothing_is_lost_with_overtaking_between: Overtaking
-    nothing_is_lost_once_the_head_is_called_between: Called
-}
+mod events;
+mod notices;
+mod permits;

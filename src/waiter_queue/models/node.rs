@@ -292,22 +292,74 @@ fn node_is_passed_over_or_cancelled_and_freed_once() {
 #[test]
 fn node_is_refused_while_its_letter_is_under_way() {
     explore(4, || {
-        let (old, new) = (Probe::new(), Probe::new());
+        let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
         let (mut ticket, queued) = ticket(&old);
         let letter = queued.call().unwrap();
-        let closer = spawn(move || {
-            let (waited, other) = queued.grant(Outcome::Refused);
-            assert!(waited);
-            end(letter);
-            end(other);
+        let closer = spawn({
+            let data = data.clone();
+            move || {
+                data.add(1);
+                let (waited, other) = queued.grant(Outcome::Refused);
+                assert!(waited);
+                end(letter);
+                end(other);
+            }
         });
         let waker = new.waker();
         let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        if let Stand::See(Look::Over(_)) = stand {
+            assert_eq!(data.read(), 1);
+        }
         closer.join().unwrap();
         assert_eq!(ticket.look(), Look::Over(Outcome::Refused));
         // It has been woken, or has seen it, or waits again with the new waker, which then was woken.
         assert_eq!(old.wakes(), 1);
         assert!(stand != Stand::Again || new.wakes() == 1);
+        ticket.finish();
+    });
+}
+
+#[test]
+fn node_that_was_called_is_refused_while_it_stands_with_all_that_came_before() {
+    explore(4, || {
+        let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
+        let (mut ticket, queued) = ticket(&old);
+        end(queued.call().unwrap());
+        let closer = spawn({
+            let data = data.clone();
+            move || {
+                data.add(1);
+                end(queued.grant(Outcome::Refused).1);
+            }
+        });
+        let waker = new.waker();
+        if let Stand::See(look) = ticket.stand(&Context::from_waker(&waker), |_| None) {
+            assert_eq!((look, data.read()), (Look::Over(Outcome::Refused), 1));
+        }
+        closer.join().unwrap();
+        ticket.finish();
+    });
+}
+
+#[test]
+fn node_that_is_called_and_refused_while_its_waker_changes_tells_with_what_came_before() {
+    explore(4, || {
+        let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
+        let (mut ticket, queued) = ticket(&old);
+        let closer = spawn({
+            let data = data.clone();
+            move || {
+                end(queued.call().unwrap());
+                data.add(1);
+                end(queued.grant(Outcome::Refused).1);
+            }
+        });
+        let waker = new.waker();
+        let look = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
+        if look == Look::Over(Outcome::Refused) {
+            assert_eq!(data.read(), 1);
+        }
+        closer.join().unwrap();
         ticket.finish();
     });
 }

@@ -206,3 +206,23 @@ fn notices_for_more_than_a_batch_reach_all() {
         assert_at_rest(&queue, 0);
     });
 }
+
+#[test]
+fn notice_finds_whoever_arrived_while_a_batch_was_being_woken() {
+    // The notifier has the turn again by then, and nobody is known to be in line.
+    explore(3, || {
+        let queue = queue(0);
+        let mut waits = [(); 2].map(|()| Wait::notice(&queue).queued());
+        let notifier = spawn({
+            let queue = queue.clone();
+            move || queue.notify(2)
+        });
+        let mut mine = Wait::notice(&queue);
+        let _ = mine.poll();
+        queue.notify(1);
+        notifier.join().unwrap();
+        waits.iter_mut().for_each(Wait::ends);
+        mine.ends();
+        assert_at_rest(&queue, 0);
+    });
+}

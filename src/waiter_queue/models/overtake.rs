@@ -356,3 +356,330 @@ fn lock_with_overtaking_is_had_by_one_of_three_at_a_time() {
         assert_eq!(*mutex.try_lock().unwrap(), 3);
     });
 }
+
+/// One that was called and passed over, with nobody in line and no permit to be had.
+fn passed_over(queue: &Arc<Queue>) -> Wait {
+    let wait = Wait::permits(queue, 1).queued();
+    let other = Wait::permits(queue, 1).queued();
+    queue.give(1);
+    assert!(queue.try_take(1), "one may pass");
+    queue.give(1);
+    drop(other);
+    assert!(queue.try_take(1), "nobody is in line");
+    wait
+}
+
+#[test]
+fn permit_granted_to_one_that_comes_back_is_not_taken_by_a_newcomer() {
+    // It has the turn, and puts itself in line, while nobody is known to be there.
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut wait = passed_over(&queue);
+        let newcomer = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                queue.try_take(1)
+            }
+        });
+        let had = wait.poll().is_ready();
+        let taken = newcomer.join().unwrap();
+        let had = had || wait.wakes() > 1 && wait.poll().is_ready();
+        assert!(taken != had, "{} have the permit", taken as u8 + had as u8);
+        queue.give(1);
+        if !had {
+            wait.runs(1);
+            queue.give(1);
+        }
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_was_passed_over_sees_what_came_before_its_permit_was_given() {
+    explore(3, || {
+        let (queue, data) = (bounded(0, 1), Data::new());
+        let mut wait = passed_over(&queue);
+        let giver = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                queue.give(1);
+            }
+        });
+        let had = wait.poll().is_ready();
+        if had {
+            assert_eq!(data.read(), 1);
+        }
+        giver.join().unwrap();
+        if !had {
+            wait.runs(1);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn called_waiter_that_comes_in_vain_is_called_again() {
+    // The permit is given before it says so, and left to it, or after, and then it is called.
+    explore(4, || {
+        let queue = bounded(0, 2);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = wait.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            wait.runs(1);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_is_granted_while_it_passes_has_one_permit() {
+    explore(3, || {
+        let queue = bounded(0, 2);
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(2)
+        });
+        let had = second.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            second.runs(0);
+        }
+        first.runs(0);
+        queue.give(2);
+        assert_at_rest(&queue, 3);
+    });
+}
+
+#[test]
+fn permit_granted_to_the_head_is_not_taken_by_one_that_was_passed_over() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut absent = passed_over(&queue);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        assert!(head.poll().is_pending(), "it comes in vain");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = absent.poll().is_ready();
+        giver.join().unwrap();
+        assert_eq!(queue.permits(), 0);
+        let [(first, seen), (last, other)] = if had || absent.wakes() > 1 {
+            [(&mut absent, 1), (&mut head, 1)]
+        } else {
+            [(&mut head, 1), (&mut absent, 1)]
+        };
+        if !had {
+            first.runs(seen);
+        }
+        assert_eq!(last.wakes(), other, "two have the permit");
+        queue.give(1);
+        last.runs(other);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn waiter_that_is_called_while_its_waker_changes_is_not_lost() {
+    explore(4, || {
+        let queue = bounded(0, 1);
+        let mut wait = Wait::permits(&queue, 1).queued();
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = wait.poll_from(&Probe::new()).is_ready();
+        giver.join().unwrap();
+        if !had {
+            wait.runs(0);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
+    // The release leaves its permit to the arrival's turn, and the head, which was passed to the
+    // limit, does not come.
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let mut arrival = Wait::permits(&queue, 1);
+        let had = arrival.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            arrival.runs(0);
+        }
+        queue.give(1);
+        head.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+// ---- step by step ----
+
+#[test]
+fn one_in_line_passes_the_head_as_a_newcomer_may() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let [mut first, mut second, mut third] =
+            [(); 3].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert_eq!((first.wakes(), second.wakes()), (1, 0));
+        assert!(second.poll().is_ready(), "one may pass");
+        assert!(third.poll().is_pending(), "there is nothing to take");
+        assert!(first.poll().is_pending(), "it comes in vain");
+        queue.give(1);
+        assert_eq!((queue.permits(), first.wakes()), (0, 2));
+        first.runs(1);
+        assert!(third.poll().is_pending());
+        queue.give(1);
+        third.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn nobody_passes_a_head_that_was_passed_to_the_limit() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut first = Wait::permits(&queue, 2).queued();
+        let [mut second, mut third] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert!(second.poll().is_ready(), "one in line may pass");
+        queue.give(1);
+        assert!(third.poll().is_pending(), "one in line may not");
+        assert!(!queue.try_take(1), "a newcomer may not");
+        queue.give(1);
+        assert_eq!((queue.permits(), first.wakes()), (0, 1));
+        first.runs(0);
+        // Nobody has passed the next head.
+        queue.give(1);
+        assert!(queue.try_take(1));
+        queue.give(3);
+        third.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 3);
+    });
+}
+
+#[test]
+fn each_head_is_passed_to_the_limit_anew() {
+    explore(0, || {
+        let queue = bounded(0, 2);
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert!(queue.try_take(1), "one passes the first");
+        queue.give(1);
+        first.runs(0);
+        queue.give(2);
+        assert!(
+            queue.try_take(1) && queue.try_take(1),
+            "two may pass the second"
+        );
+        queue.give(2);
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn head_is_passed_to_the_limit_though_the_last_one_left() {
+    explore(0, || {
+        let queue = bounded(0, 2);
+        let first = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one passes the first");
+        drop(first);
+        let mut second = Wait::permits(&queue, 1).queued();
+        queue.give(2);
+        assert!(
+            queue.try_take(1) && queue.try_take(1),
+            "two may pass the second"
+        );
+        queue.give(2);
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 2);
+    });
+}
+
+#[test]
+fn bar_turns_away_whoever_was_called_or_passed_over() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        queue.give(1);
+        assert_eq!(
+            (first.wakes(), second.wakes()),
+            (1, 1),
+            "the first was passed over"
+        );
+        assert!(queue.bar());
+        assert!(!queue.try_take(1), "past the bar");
+        assert_eq!(second.poll(), Poll::Ready(Some(Outcome::Refused)));
+        assert_eq!(first.poll(), Poll::Ready(None));
+        assert_eq!((queue.permits(), queue.len()), (1, 0));
+    });
+}
+
+#[test]
+fn called_head_is_not_passed_over_for_nothing() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut first = Wait::permits(&queue, 1).queued();
+        let second = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        // Somebody serves, and there is nothing for anybody.
+        drop(second);
+        assert_eq!(queue.len(), 1);
+        assert!(first.poll().is_pending());
+        queue.give(1);
+        first.runs(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_comes_back_is_granted_the_next_permit() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut wait = passed_over(&queue);
+        assert!(wait.poll().is_pending());
+        queue.give(1);
+        assert_eq!((queue.permits(), wait.wakes()), (0, 2), "it may be passed");
+        wait.runs(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}

@@ -108,8 +108,9 @@ impl Queue {
         let nothing_to_do = self.with_line(|line| {
             self.push_back(line, waiter);
             // A release may have come just before, and leave its permits to this turn.
-            line.head()
-                .is_some_and(|head| permits(word) < head.need() as isize || self.is_expected(word))
+            line.head().is_some_and(|head| {
+                permits(word) < head.need() as isize || self.is_left_to_the_called(word)
+            })
         });
         // ORDERING: Release passes the line on. On failure the round looks again.
         if !nothing_to_do

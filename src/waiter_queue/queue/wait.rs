@@ -243,8 +243,9 @@ impl Queue {
             Ok(task) => task,
             Err(outcome) => {
                 // It was granted just before the turn was taken.
-                // ORDERING: Release, as in `give`.
-                self.word.fetch_add(need << SHIFT, Release);
+                // ORDERING: Relaxed. Nothing was done with them, and what was done before is still in the
+                // word's release sequence.
+                self.word.fetch_add(need << SHIFT, Relaxed);
                 ticket.finish();
                 self.serve();
                 return Poll::Ready(Some(outcome));

@@ -1,0 +1,123 @@
+//! Events. Somebody stands last in line, and stays there.
+
+use super::*;
+
+/// What an operation has done.
+#[derive(Default)]
+struct Done {
+    /// Whether it has set the event.
+    set: bool,
+    /// How many waits it has ended.
+    ended: usize,
+    /// How many it has called off.
+    left: usize,
+    /// Who waits.
+    wait: Option<Wait>,
+}
+
+mod ops {
+    use super::*;
+
+    fn polled(mut wait: Wait) -> Done {
+        let is_over = wait.poll().is_ready();
+        Done {
+            ended: is_over as usize,
+            wait: (!is_over).then_some(wait),
+            ..Done::default()
+        }
+    }
+
+    pub(super) fn wait(queue: Arc<Queue>, _: Option<Wait>) -> Done {
+        polled(Wait::notice(&queue))
+    }
+
+    pub(super) fn set(queue: Arc<Queue>, _: Option<Wait>) -> Done {
+        if queue.bar() {
+            queue.serve_if_free();
+        }
+        Done {
+            set: true,
+            ..Done::default()
+        }
+    }
+
+    pub(super) fn reset(queue: Arc<Queue>, _: Option<Wait>) -> Done {
+        queue.unbar();
+        Done::default()
+    }
+
+    /// One that stands in line leaves.
+    pub(super) fn cancel(_: Arc<Queue>, wait: Option<Wait>) -> Done {
+        drop(wait.unwrap());
+        Done {
+            left: 1,
+            ..Done::default()
+        }
+    }
+
+    /// One that stands in line is polled by another task.
+    pub(super) fn move_away(_: Arc<Queue>, of: Option<Wait>) -> Done {
+        let mut of = of.unwrap();
+        of.probe = Probe::new();
+        polled(of)
+    }
+}
+
+/// Whether the operation is one of somebody in line.
+fn is_in_line(op: Op<Done>) -> bool {
+    [ops::cancel as Op<Done>, ops::move_away as Op<Done>]
+        .iter()
+        .any(|it| std::ptr::fn_addr_eq(*it, op))
+}
+
+fn play<const N: usize>(ops: [Op<Done>; N]) {
+    let queue = queue(0);
+    let in_line = ops.iter().filter(|op| is_in_line(**op)).count();
+    let line: Vec<_> = (0..in_line)
+        .map(|_| Wait::notice(&queue).queued())
+        .collect();
+    let mut waits = vec![Wait::notice(&queue).queued()];
+
+    let mut all = Done::default();
+    for done in meet(&queue, line, ops, is_in_line) {
+        all.set |= done.set;
+        all.ended += done.ended;
+        all.left += done.left;
+        waits.extend(done.wait);
+    }
+
+    let mut seen = Vec::new();
+    run(&mut waits, &mut seen, |_, _| all.ended += 1);
+    assert_eq!(queue.len(), waits.len(), "the line is miscounted");
+    // Those who were in line from the beginning and stayed.
+    let stayed = in_line + 1 - all.left;
+    assert!(all.set || all.ended == 0, "let go by nobody");
+    assert!(!all.set || all.ended >= stayed, "somebody was not let go");
+    assert!(
+        !queue.is_barred() || waits.is_empty(),
+        "somebody waits for an event that is set"
+    );
+
+    if queue.bar() {
+        queue.serve_if_free();
+    }
+    run(&mut waits, &mut seen, |_, _| {});
+    assert!(waits.is_empty(), "the waiter is lost");
+    queue.unbar();
+    assert_at_rest(&queue, 0);
+}
+
+const ALL: () = ();
+
+fn two(_: (), ops: [Op<Done>; 2]) {
+    explore(3, move || play(ops));
+}
+
+fn three(_: (), ops: [Op<Done>; 3]) {
+    explore(1, move || play(ops));
+}
+
+mod no_event_is_missed_between {
+    use super::*;
+    meetings!(ALL; wait set reset cancel move_away);
+}
