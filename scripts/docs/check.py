@@ -219,7 +219,7 @@ class Checker:
 
     def code(self, where, code):
         code = code.strip()
-        if code.endswith("/") and self.project.has(code):
+        if self.project.has(code) and not code.endswith((".sh", ".py")) and "/" in code and code != ".ci/run":
             self.counts["names"] += 1
             return
         if re.match(r"^([A-Z_]+=\S+ )*(cargo |scripts/|\.ci/run|python3 scripts/)", code):
