@@ -316,7 +316,8 @@ def report(mutants, killed, models):
         "# Mutants",
         "",
         "Written by `scripts/mutants.sh`. Each mutant breaks one thing in the protocols; each has to be",
-        "killed by a model, or to be listed with the reason why none can.",
+        "killed by a model, or to be listed with the reason why it may live. The model that killed it",
+        "before is tried first, to its own bound, and then all of them, up to the bound below.",
         "",
         f"**{len(killed)} of {len(mutants)} killed**, by {models} models of up to {PREEMPTIONS} preemptions.",
     ]

@@ -209,20 +209,23 @@ fn notices_for_more_than_a_batch_reach_all() {
 
 #[test]
 fn notice_finds_whoever_arrived_while_a_batch_was_being_woken() {
-    // The notifier has the turn again by then, and nobody is known to be in line.
+    // The notifier has the turn again by then, or has left it with the arrival's message unread.
     explore(3, || {
         let queue = queue(0);
         let mut waits = [(); 2].map(|()| Wait::notice(&queue).queued());
-        let notifier = spawn({
+        let other = spawn({
             let queue = queue.clone();
-            move || queue.notify(2)
+            move || {
+                let mut wait = Wait::notice(&queue);
+                let _ = wait.poll();
+                queue.notify(1);
+                wait
+            }
         });
-        let mut mine = Wait::notice(&queue);
-        let _ = mine.poll();
-        queue.notify(1);
-        notifier.join().unwrap();
+        queue.notify(2);
+        let mut theirs = other.join().unwrap();
         waits.iter_mut().for_each(Wait::ends);
-        mine.ends();
+        theirs.ends();
         assert_at_rest(&queue, 0);
     });
 }

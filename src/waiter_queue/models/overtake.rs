@@ -540,6 +540,24 @@ fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
     });
 }
 
+#[test]
+fn permit_granted_to_a_leaver_behind_a_called_head_is_not_lost() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let [mut first, second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        drop(second);
+        giver.join().unwrap();
+        first.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 2);
+    });
+}
+
 // ---- step by step ----
 
 #[test]
