@@ -1,6 +1,6 @@
 //! A condition variable.
 
-use std::{fmt, future::poll_fn, pin::pin};
+use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 
 use crate::{
     blocking::block_on,
@@ -425,10 +425,14 @@ impl Wait<'_> {
         let mut guard = Some(guard);
         let notified = poll_fn(|cx| {
             let poll = self.queue.poll_notice(&mut self.slot, cx);
+            if let Poll::Ready(outcome) = poll {
+                self.received = outcome;
+            }
+            // Wakes others, whose wakers may panic.
             drop(guard.take());
-            poll
+            poll.map(drop)
         });
-        self.received = pin!(notified).await;
+        pin!(notified).await;
     }
 
     /// Stops waiting. Says whether a notification had arrived.

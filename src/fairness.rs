@@ -14,7 +14,7 @@ use crate::waiter_queue::MAX_LIMIT;
 /// | A release, with waiters | hands over to the first in line | wakes the first in line, to take what is free; hands what is beyond its need to those behind it |
 /// | A newcomer | goes to the end of the line | may take what is free, past the line, up to `n` times in a row |
 /// | After `n` of them | | goes to the end of the line, and the first in line is handed what is released next |
-/// | A waiter that was woken, and that nobody polls | keeps what was handed to it from everybody | is passed over |
+/// | A waiter that was woken, and that nobody polls | keeps what was handed to it from everybody | is passed over, once `n` newcomers have passed it |
 ///
 /// # The bound
 ///
@@ -26,7 +26,8 @@ use crate::waiter_queue::MAX_LIMIT;
 ///
 /// So every waiter that is polled when it has been woken gets what it waits for, after a bounded
 /// number of others. Those in line are served in the order in which they came, except that one that
-/// has been woken does not hold up those behind it.
+/// has been woken, and has been passed by `n` newcomers before it was polled, no longer holds up those
+/// behind it.
 ///
 /// # Futures that nobody polls
 ///

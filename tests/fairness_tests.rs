@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use common::{Polled, Task, Watchdog, World, panic_of, until, yield_now};
+use common::{Hooks, Polled, Task, Watchdog, World, panic_of, until, yield_now};
 use compio_sync::{
     Acquire, AcquireOrClosed, Closed, Condvar, Fairness, Mutex, OwnedMutexGuard,
     OwnedSemaphorePermit, Semaphore, SemaphorePermit,
@@ -1038,4 +1038,34 @@ fn poll_request<'a>(
         held.extend(result);
         drop(requests.swap_remove(which));
     }
+}
+
+#[test]
+fn panic_of_anothers_waker_loses_no_permit_of_one_that_passes_in_line() {
+    let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(1));
+    let held = semaphore.try_acquire_many(2).unwrap();
+    let called = Polled::pending(semaphore.acquire_many(2));
+    let mut panics = Polled::with(
+        semaphore.acquire(),
+        Hooks::on_wake(|| panic!("another's waker")),
+    );
+    panics.waits();
+    let mut passes = Polled::pending(semaphore.acquire());
+    drop(held);
+    assert_eq!(called.wakes(), 1);
+    // It takes one, as the last that may; so the called one is passed over, and the next one called.
+    assert_eq!(panic_of(|| passes.poll().map(drop)), "another's waker");
+    drop((called, panics, passes));
+    assert_eq!((semaphore.in_use(), semaphore.available_permits()), (0, 2));
+}
+
+#[test]
+fn newcomer_goes_on_with_less_than_a_passed_head_does_not_come_for() {
+    let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(1));
+    let held = semaphore.try_acquire_many(2).unwrap();
+    let large = Polled::pending(semaphore.acquire_many(2));
+    drop(held);
+    assert_eq!(large.wakes(), 1);
+    let _passes = semaphore.try_acquire().unwrap();
+    drop(Polled::new(semaphore.acquire()).ready());
 }

@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / "docs/verification/mutants.md"
 SOURCES = Path("src/waiter_queue")
 # The files whose orderings are weakened: all that are compiled into the models and have any.
-FILES = ["queue", "waiter", "inbox", "doorbell", "generic", "pool", "line", "batch"]
+FILES = ["queue", "queue/wait", "queue/turn", "waiter", "inbox", "doorbell", "generic", "pool", "line", "batch"]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
 SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
@@ -125,7 +125,17 @@ def collect():
     for file in FILES:
         texts[file] = (ROOT / SOURCES / f"{file}.rs").read_text()
         mutants += orderings(file, texts[file])
-        mutants += edits(file, texts[file], table.get(file, []))
+    for section, entries in table.items():
+        if section == "survives":
+            continue
+        # What is in a file's folder is listed with the file.
+        files = [file for file in FILES if file.split("/")[0] == section]
+        for file in files:
+            found = {name for name, _, _ in functions(texts[file])}
+            mutants += edits(file, texts[file], [it for it in entries if it["in"] in found])
+        known = {name for file in files for name, _, _ in functions(texts[file])}
+        if lost := [it["in"] for it in entries if it["in"] not in known]:
+            sys.exit(f"no function of {section} is called {lost[0]}")
     names = {}
     for number, mutant in enumerate(mutants, 1):
         mutant.number = number

@@ -22,8 +22,9 @@
 //!
 //! Where the tier is the generic one, a ring is a call of a waker of the runtime's own. For a single
 //! waiter its own waker does as well, and saves the way through the listener: so one waiter at a
-//! time may be woken that way, which is *lent*, and is given back when that waiter is polled. No
-//! more than one, as each such wake takes a place in a queue of the runtime's that may fill.
+//! time may be woken that way, which is *lent*, and is given back when that waiter is polled. One,
+//! as each such wake takes a place in a queue of the runtime's that may fill; and a waiter that is
+//! polled has been woken, so that its place is free again, or its task was ready before.
 //!
 //! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
 //! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
@@ -163,7 +164,7 @@ impl Bell {
         is_lent
     }
 
-    /// Ends the loan, if there is one: its waiter is being polled, or another of this runtime.
+    /// Ends the loan, whose waiter is being polled.
     pub(super) fn give_back(&self) {
         // ORDERING: Relaxed, both, as in `lend`.
         if self.letters.load(Relaxed) == LENT

@@ -701,3 +701,39 @@ fn one_that_comes_back_is_granted_the_next_permit() {
         assert_at_rest(&queue, 1);
     });
 }
+
+#[test]
+fn returned_head_is_passed_by_nobody_in_a_pause() {
+    explore(6, || {
+        let queue = bounded(0, 1);
+        // Somebody who wants one, passed over.
+        let mut one = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1));
+        queue.give(1);
+        assert!(queue.try_take(1));
+        // Somebody who wants two, passed over.
+        let mut two = Wait::permits(&queue, 2).queued();
+        queue.give(2);
+        assert!(queue.try_take(1));
+        queue.give(1);
+        assert!(queue.try_take(2));
+        assert!(one.poll().is_pending());
+        assert!(two.poll().is_pending());
+        assert_eq!(queue.len(), 2);
+        let giver = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                queue.give(1);
+                assert!(!queue.try_take(1), "passed one who has returned");
+            }
+        });
+        queue.give(1);
+        giver.join().unwrap();
+        assert_eq!(one.wakes(), 2);
+        assert!(one.poll().is_ready());
+        assert_eq!(two.wakes(), 2);
+        assert!(two.poll().is_ready());
+    });
+}

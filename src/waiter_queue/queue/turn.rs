@@ -107,9 +107,12 @@ impl Queue {
         }
         let nothing_to_do = self.with_line(|line| {
             self.push_back(line, waiter);
-            // A release may have come just before, and leave its permits to this turn.
+            // A release may have come just before, and leave its permits to this turn; or a called
+            // head has been passed as often as may be, and is to be passed over.
             line.head().is_some_and(|head| {
-                permits(word) < head.need() as isize || self.is_left_to_the_called(word)
+                permits(word) <= 0
+                    || self.is_left_to_the_called(word)
+                    || word & CALLED == 0 && permits(word) < head.need() as isize
             })
         });
         // ORDERING: Release passes the line on. On failure the round looks again.

@@ -59,7 +59,7 @@ impl Queue {
         let poll = match slot {
             Slot::Idle => self.enqueue(slot, need, cx),
             Slot::Waiting(ticket) => {
-                if let Some(bell) = ticket.home() {
+                if let Some(bell) = ticket.lender() {
                     bell.give_back();
                 }
                 self.poll_waiting(slot, need, cx)
@@ -247,18 +247,21 @@ impl Queue {
                 // word's release sequence.
                 self.word.fetch_add(need << SHIFT, Relaxed);
                 ticket.finish();
+                let granted = if outcome == Outcome::Granted { need } else { 0 };
+                let take_back = GiveOnDrop(self, granted);
                 self.serve();
+                mem::forget(take_back);
                 return Poll::Ready(Some(outcome));
             }
         };
+        // Waking others and dropping the waker is their code, which may panic.
+        let take_back = GiveOnDrop(self, need);
         self.serve_after(|line, turn| {
             if !line.is_head(&ticket) {
-                turn.passed = Some(passed + PASSED_ONE);
+                turn.passed = Some(turn.passed.unwrap_or(passed) + PASSED_ONE);
             }
             self.remove(line, ticket, turn);
         });
-        // The waker is the caller's code: last.
-        let take_back = GiveOnDrop(self, need);
         drop(task);
         mem::forget(take_back);
         Poll::Ready(Some(Outcome::Granted))
