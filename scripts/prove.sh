@@ -5,8 +5,9 @@
 #   scripts/prove.sh --quick    # a part that fits into CI
 #
 # PROVE_FUZZ_SECONDS says how long each fuzz target runs: a quarter of an hour by default.
+# shellcheck disable=SC2317 # `prove` is given the names of the functions that it calls.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 quick=
 iterations=300
