@@ -124,24 +124,3 @@ fn lock_with_overtaking_that_is_called_off_is_had_by_the_next() {
         lock_called_off_is_had_by_the_next(crate::Fairness::Bounded(1))
     });
 }
-
-#[test]
-fn last_owner_of_a_primitive_may_be_either_side() {
-    // Whoever unlocks last drops the mutex, with all that is in it.
-    explore(3, || {
-        let mutex = StdArc::new(Mutex::with_fairness(0, crate::Fairness::Fifo));
-        let mut holder = mutex.clone().try_lock_owned().unwrap();
-        let probe = Probe::new();
-        let mut wait = Box::pin(mutex.lock_owned());
-        assert!(poll(wait.as_mut(), &probe).is_pending());
-        let unlocker = spawn(move || {
-            *holder += 1;
-            drop(holder);
-        });
-        if let Poll::Ready(guard) = poll(wait.as_mut(), &probe) {
-            assert_eq!(*guard, 1);
-        }
-        drop(wait);
-        unlocker.join().unwrap();
-    });
-}
