@@ -704,7 +704,7 @@ fn one_that_comes_back_is_granted_the_next_permit() {
 
 #[test]
 fn returned_head_is_passed_by_nobody_in_a_pause() {
-    explore(6, || {
+    explore(5, || {
         let queue = bounded(0, 1);
         // Somebody who wants one, passed over.
         let mut one = Wait::permits(&queue, 1).queued();
