@@ -427,10 +427,15 @@ fn look<S: System>(
                 continue;
             }
             let (wakes, wakers) = (wait.wakes(), wait.wakers());
-            woken.push((wait.id, wakes > 0));
+            // One phase may have ended within the poll that began it, and woken what then was left
+            // for the next.
+            let is_next_phase = S::WAKES_IN_PHASES && (wakes, wakers) == (1, 1);
+            if !is_next_phase {
+                woken.push((wait.id, wakes > 0));
+            }
             let is_right = match wait.last {
                 // The waker is there, or has been woken.
-                Some(Polled::Pending) => wakes + wakers == 1,
+                Some(Polled::Pending) => wakes + wakers == 1 || is_next_phase,
                 _ => wakes <= 1,
             };
             if !is_right {

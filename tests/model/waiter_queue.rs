@@ -79,7 +79,8 @@ impl Model for State {
         let lines = match *call {
             Call::Arrive { id, perhaps } => line.arrive(id, None, perhaps, alone),
             Call::Poll { id, result } => line.poll(id, None, Polled::Ready, result, alone),
-            Call::Condition { holds, .. } if holds != flag => Vec::new(),
+            // The flag may change between the condition's look at it and the leaving.
+            Call::Condition { holds, .. } if holds != flag && alone => Vec::new(),
             Call::Condition { id, holds } => line.change(alone, |line| {
                 if holds {
                     leave(line, id);
