@@ -427,16 +427,14 @@ fn look<S: System>(
                 continue;
             }
             let (wakes, wakers) = (wait.wakes(), wait.wakers());
-            // One phase may have ended within the poll that began it, and woken what then was left
-            // for the next.
-            let is_next_phase = S::WAKES_IN_PHASES && (wakes, wakers) == (1, 1);
-            if !is_next_phase {
-                woken.push((wait.id, wakes > 0));
-            }
+            let is_pending = wait.last == Some(Polled::Pending);
+            woken.push((wait.id, wakes > 0 && !(is_pending && wakers > 0)));
+            // One phase may have ended, and woken, within the poll that began it and the next.
+            let before = usize::from(S::WAKES_IN_PHASES && wakes > 0 && wakes + wakers == 2);
             let is_right = match wait.last {
                 // The waker is there, or has been woken.
-                Some(Polled::Pending) => wakes + wakers == 1 || is_next_phase,
-                _ => wakes <= 1,
+                Some(Polled::Pending) => wakes + wakers == 1 + before,
+                _ => wakes <= 1 + usize::from(S::WAKES_IN_PHASES),
             };
             if !is_right {
                 return complain(&format!("{} has {wakers} wakers, {wakes} wakes", wait.id));
