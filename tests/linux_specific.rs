@@ -137,7 +137,7 @@ async fn counted<F: Future>(wait: F, queued: &AtomicUsize) -> F::Output {
 /// Waits for permits in a task of this thread's runtime, which another thread releases one by one.
 fn assert_wakes_arrive(runtime: &Runtime) {
     const ROUNDS: usize = 20;
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let queued = Arc::new(AtomicUsize::new(0));
     let releaser = thread::spawn({
         let (semaphore, queued) = (semaphore.clone(), queued.clone());
@@ -316,7 +316,7 @@ fn take_turns(tier: WakeTier) -> Vec<(WakeStats, WakeStats)> {
     }
 
     let sides = Arc::new([(); 2].map(|()| Side {
-        door: Some(Semaphore::new(0)),
+        door: Some(Semaphore::with_fairness(0, Fairness::Fifo)),
         ..Side::default()
     }));
     let threads: Vec<_> = (0..2)
@@ -375,7 +375,7 @@ fn a_thread_that_may_not_write_rings_by_futex() {
             return;
         }
         const ROUNDS: usize = 100;
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let thread = this_thread();
         let releaser = thread::spawn({
             let semaphore = semaphore.clone();
@@ -615,7 +615,7 @@ fn assert_generic(
 
 /// The first wait of a runtime panics with `words`, and harms nobody else who waits.
 fn assert_refused(words: &[&str]) {
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let before = thread::spawn({
         let semaphore = semaphore.clone();
         move || futures_executor::block_on(semaphore.acquire()).forget()
@@ -719,7 +719,7 @@ fn alone() -> i32 {
     unsafe { libc::alarm(300) };
     let threads = || fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     let runtime = runtime();
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let passed = Rc::new(Cell::new(false));
     runtime.enter(|| {
         if let Err(error) = WakeTier::Futex.select() {
@@ -793,7 +793,7 @@ fn wakes_arrive_on_a_ring_whose_submission_queue_is_full() {
             const READERS: usize = 48;
             const ROUNDS: usize = 100;
             for tier in tiers() {
-                let semaphore = Arc::new(Semaphore::new(0));
+                let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
                 let queued = Arc::new(AtomicUsize::new(0));
                 let releaser = thread::spawn({
                     let (semaphore, queued) = (semaphore.clone(), queued.clone());
@@ -888,7 +888,7 @@ fn a_change_of_tiers_loses_no_wake() {
         const PERMITS: usize = 6_000;
         const TASKS: usize = 6;
         let tiers = tiers();
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let received = Arc::new(AtomicUsize::new(0));
         let releaser = thread::spawn({
             let (semaphore, received) = (semaphore.clone(), received.clone());
@@ -1005,7 +1005,7 @@ fn a_thousand_waiters_may_be_granted_while_their_runtime_goes() {
             const WAITERS: usize = 1_000;
             for tier in tiers() {
                 for round in 0..20 {
-                    let semaphore = Arc::new(Semaphore::new(0));
+                    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
                     let both = Arc::new(Barrier::new(2));
                     let releaser = thread::spawn({
                         let (semaphore, both) = (semaphore.clone(), both.clone());
@@ -1089,7 +1089,7 @@ fn a_runtime_after_a_panic_or_a_leak_has_a_working_bell() {
 fn a_leaked_runtime_of_a_dead_thread_harms_nobody() {
     watched("a_leaked_runtime_of_a_dead_thread_harms_nobody", || {
         for _ in 0..10 {
-            let semaphore = Arc::new(Semaphore::new(0));
+            let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
             let waiting = semaphore.clone();
             thread::spawn(move || {
                 let leaked = runtime();
@@ -1170,7 +1170,8 @@ fn a_runtime_within_a_task_of_another_is_woken() {
     watched("a_runtime_within_a_task_of_another_is_woken", || {
         for tier in tiers() {
             for _ in 0..20 {
-                let doors: Arc<[Semaphore; 3]> = Arc::new([const { Semaphore::new(0) }; 3]);
+                let doors: Arc<[Semaphore; 3]> =
+                    Arc::new([const { Semaphore::with_fairness(0, Fairness::Fifo) }; 3]);
                 let releaser = thread::spawn({
                     let doors = doors.clone();
                     move || {
@@ -1309,7 +1310,7 @@ fn an_executor_that_blocks_within_a_task_is_woken() {
     watched("an_executor_that_blocks_within_a_task_is_woken", || {
         for tier in tiers() {
             for _ in 0..50 {
-                let semaphore = Arc::new(Semaphore::new(0));
+                let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
                 let event = Arc::new(Event::new());
                 let releaser = thread::spawn({
                     let (semaphore, event) = (semaphore.clone(), event.clone());
@@ -1340,7 +1341,10 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
         || {
             const WAITERS: usize = 1_000;
             for tier in tiers() {
-                let (semaphore, event) = (Arc::new(Semaphore::new(0)), Arc::new(Event::new()));
+                let (semaphore, event) = (
+                    Arc::new(Semaphore::with_fairness(0, Fairness::Fifo)),
+                    Arc::new(Event::new()),
+                );
                 let pair = Arc::new((Mutex::new(false), Condvar::new()));
                 let queued = Arc::new(AtomicUsize::new(0));
                 let releaser = thread::spawn({
@@ -1391,7 +1395,8 @@ fn release_each_other(
     rounds: usize,
     wait: fn(Arc<Semaphore>) -> Wait,
 ) {
-    let doors: Arc<[Arc<Semaphore>; 2]> = Arc::new([(); 2].map(|()| Arc::new(Semaphore::new(0))));
+    let doors: Arc<[Arc<Semaphore>; 2]> =
+        Arc::new([(); 2].map(|()| Arc::new(Semaphore::with_fairness(0, Fairness::Fifo))));
     let both = Arc::new(Barrier::new(2));
     let threads: Vec<_> = (0..2)
         .map(|me| {
@@ -1450,5 +1455,26 @@ fn two_runtimes_release_as_many_wrapped_waiters_of_each_other_as_compio_has_room
                 })
             });
         }
+    });
+}
+
+/// A single waiter of a runtime that sleeps by the generic tier is woken without its listener, which
+/// is who has to change the tier.
+#[test]
+fn tier_that_is_selected_later_is_used_from_then_on() {
+    watched("tier_that_is_selected_later_is_used_from_then_on", || {
+        if !tiers().contains(&WakeTier::Futex) {
+            return;
+        }
+        let runtime = runtime();
+        runtime
+            .enter(|| WakeTier::Generic.select())
+            .expect("everywhere");
+        assert_wakes_arrive(&runtime);
+        runtime.enter(|| WakeTier::Futex.select()).expect("checked");
+        assert_wakes_arrive(&runtime);
+        run(&runtime, async {
+            assert!(stats(WakeTier::Futex).wakes > 0, "the listener sleeps on");
+        });
     });
 }

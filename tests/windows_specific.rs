@@ -123,7 +123,7 @@ async fn counted<F: Future>(wait: F, queued: &AtomicUsize) -> F::Output {
 /// Waits for permits in a task of this thread's runtime, which another thread releases one by one.
 fn assert_wakes_arrive(runtime: &Runtime) {
     const ROUNDS: usize = 20;
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let queued = Arc::new(AtomicUsize::new(0));
     let releaser = thread::spawn({
         let (semaphore, queued) = (semaphore.clone(), queued.clone());
@@ -250,7 +250,7 @@ fn take_turns(tier: WakeTier) -> Vec<(WakeStats, WakeStats)> {
     }
 
     let sides = Arc::new([(); 2].map(|()| Side {
-        door: Some(Semaphore::new(0)),
+        door: Some(Semaphore::with_fairness(0, Fairness::Fifo)),
         ..Side::default()
     }));
     let threads: Vec<_> = (0..2)
@@ -297,7 +297,7 @@ fn wakes_arrive_between_the_completions_of_other_operations() {
     let _watchdog = Watchdog::new("readers and a waiter");
     const READERS: usize = 16;
     const ROUNDS: usize = 200;
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let queued = Arc::new(AtomicUsize::new(0));
     let releaser = thread::spawn({
         let (semaphore, queued) = (semaphore.clone(), queued.clone());
@@ -348,7 +348,7 @@ fn a_runtime_that_never_rests_hears_the_generic_tier_only() {
         let _watchdog = Watchdog::new(&tier.to_string());
         let heard = run(&runtime(), async move {
             tier.select().expect("it can be had");
-            let semaphore = Arc::new(Semaphore::new(0));
+            let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
             let waiter = spawn({
                 let semaphore = semaphore.clone();
                 async move { semaphore.acquire().await.forget() }
@@ -448,7 +448,7 @@ fn play(role: &str) {
 
 /// The first wait of a runtime panics with `words`, and queues nothing.
 fn assert_refused(words: &[&str]) {
-    let semaphore = Arc::new(Semaphore::new(0));
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
     let runtime = runtime();
     for _ in 0..2 {
         let waiting = semaphore.clone();
@@ -472,7 +472,7 @@ fn a_change_of_tiers_loses_no_wake() {
     const TASKS: usize = 6;
     for rivals in [1, 3] {
         let _watchdog = Watchdog::new(&format!("{rivals} releasers"));
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let received = Arc::new(AtomicUsize::new(0));
         let sent = Arc::new(AtomicUsize::new(0));
         let releasers: Vec<_> = (0..rivals)
@@ -538,7 +538,7 @@ fn many_ringers_and_a_restless_listener_lose_no_wake() {
         const PERMITS: usize = 4_000;
         for tier in TIERS {
             let _watchdog = Watchdog::new(&tier.to_string());
-            let semaphore = Arc::new(Semaphore::new(0));
+            let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
             let ringers: Vec<_> = (0..RINGERS)
                 .map(|ringer| {
                     let semaphore = semaphore.clone();
@@ -593,8 +593,11 @@ fn a_runtime_may_be_dropped_while_its_bell_rings() {
     for tier in TIERS {
         let _watchdog = Watchdog::new(&tier.to_string());
         let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let doors: Arc<Vec<Semaphore>> =
-            Arc::new((0..RUNTIMES).map(|_| Semaphore::new(0)).collect());
+        let doors: Arc<Vec<Semaphore>> = Arc::new(
+            (0..RUNTIMES)
+                .map(|_| Semaphore::with_fairness(0, Fairness::Fifo))
+                .collect(),
+        );
         let ringer = thread::spawn({
             let (begun, ended, doors) = (begun.clone(), ended.clone(), doors.clone());
             move || {
@@ -697,7 +700,7 @@ fn a_thousand_waiters_may_be_granted_while_their_runtime_goes() {
     for tier in TIERS {
         let _watchdog = Watchdog::new(&tier.to_string());
         for round in 0..20 {
-            let semaphore = Arc::new(Semaphore::new(0));
+            let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
             let both = Arc::new(Barrier::new(2));
             let releaser = thread::spawn({
                 let (semaphore, both) = (semaphore.clone(), both.clone());
@@ -777,7 +780,7 @@ fn a_process_may_end_while_its_bells_ring() {
     const STATUS: i32 = 42;
     let _watchdog = Watchdog::new("children");
     if let Some(role) = role() {
-        let semaphore = Arc::new(Semaphore::new(0));
+        let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
         let served = Arc::new(AtomicUsize::new(0));
         for _ in 0..2 {
             let (waited, counted) = (semaphore.clone(), served.clone());
@@ -825,7 +828,7 @@ fn a_runtime_may_go_with_its_thread_while_its_bell_rings() {
     for tier in TIERS {
         let _watchdog = Watchdog::new(&tier.to_string());
         for round in 0..100 {
-            let semaphore = Arc::new(Semaphore::new(0));
+            let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
             let both = Arc::new(Barrier::new(2));
             let releaser = thread::spawn({
                 let (semaphore, both) = (semaphore.clone(), both.clone());
@@ -930,7 +933,8 @@ fn a_runtime_within_a_task_of_another_is_woken() {
     for tier in TIERS {
         let _watchdog = Watchdog::new(&tier.to_string());
         for _ in 0..20 {
-            let doors: Arc<[Semaphore; 3]> = Arc::new([const { Semaphore::new(0) }; 3]);
+            let doors: Arc<[Semaphore; 3]> =
+                Arc::new([const { Semaphore::with_fairness(0, Fairness::Fifo) }; 3]);
             let releaser = thread::spawn({
                 let doors = doors.clone();
                 move || {
@@ -976,7 +980,10 @@ fn a_thousand_waiters_on_another_runtime_are_woken_at_once() {
     const WAITERS: usize = 1_000;
     for tier in TIERS {
         let _watchdog = Watchdog::new(&tier.to_string());
-        let (semaphore, event) = (Arc::new(Semaphore::new(0)), Arc::new(Event::new()));
+        let (semaphore, event) = (
+            Arc::new(Semaphore::with_fairness(0, Fairness::Fifo)),
+            Arc::new(Event::new()),
+        );
         let pair = Arc::new((Mutex::new(false), Condvar::new()));
         let queued = Arc::new(AtomicUsize::new(0));
         let releaser = thread::spawn({
@@ -1027,7 +1034,8 @@ fn two_runtimes_release_a_thousand_waiters_of_each_other() {
             const WAITERS: usize = 1_000;
             for tier in TIERS {
                 let _watchdog = Watchdog::new(&tier.to_string());
-                let doors: Arc<[Semaphore; 2]> = Arc::new([const { Semaphore::new(0) }; 2]);
+                let doors: Arc<[Semaphore; 2]> =
+                    Arc::new([const { Semaphore::with_fairness(0, Fairness::Fifo) }; 2]);
                 let both = Arc::new(Barrier::new(2));
                 let threads: Vec<_> = (0..2)
                     .map(|me| {

@@ -93,7 +93,7 @@ impl Bell {
 
     /// The tier the listener is to sleep by.
     pub(super) fn tier(&self) -> WakeTier {
-        // ORDERING: Relaxed. Set and read on the listener's thread.
+        // ORDERING: Relaxed. Set and read on the listener's thread; for others it is a hint.
         WakeTier::from_index(self.tier.load(Relaxed))
     }
 
@@ -148,8 +148,10 @@ impl Bell {
     pub(super) fn lend(&self) -> bool {
         // ORDERING: Relaxed. The compare-exchange decides; and whoever wakes by the waiter's own waker
         // though the tier is another one does nothing wrong.
+        // Where another tier has been selected meanwhile, the listener has to be rung to sleep by that.
         let may = self.letters.load(Relaxed) == ARMED
-            && WakeTier::from_index(self.armed.load(Relaxed)) == WakeTier::Generic;
+            && [&self.armed, &self.tier].map(|tier| WakeTier::from_index(tier.load(Relaxed)))
+                == [WakeTier::Generic; 2];
         // ORDERING: Relaxed. The wake brings all along; a delivery that replaces `LENT` pairs with
         // `arm`, whose release sequence this continues.
         let is_lent = may
@@ -159,7 +161,6 @@ impl Bell {
                 .is_ok();
         if is_lent {
             self.stats(WakeTier::Generic).delivered(1);
-            self.stats(WakeTier::Generic).rang();
         }
         is_lent
     }
@@ -167,13 +168,8 @@ impl Bell {
     /// Ends the loan, whose waiter is being polled.
     pub(super) fn give_back(&self) {
         // ORDERING: Relaxed, both, as in `lend`.
-        if self.letters.load(Relaxed) == LENT
-            && self
-                .letters
-                .compare_exchange(LENT, ARMED, Relaxed, Relaxed)
-                .is_ok()
-        {
-            self.stats(WakeTier::Generic).slept();
+        if self.letters.load(Relaxed) == LENT {
+            let _ = self.letters.compare_exchange(LENT, ARMED, Relaxed, Relaxed);
         }
     }
 

@@ -344,9 +344,10 @@ impl std::error::Error for TierError {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakeStats {
-    /// How often the runtime has become ready to be rung by this tier.
+    /// How often the runtime's listener has gone to sleep by this tier.
     pub sleeps: usize,
-    /// How often another thread has rung it.
+    /// How often another thread has rung it. A single waiter that is woken by its own waker, as
+    /// `Generic` does one at a time, is delivered without a ring.
     pub rings: usize,
     /// How many system calls ringing has made.
     ///
