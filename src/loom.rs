@@ -10,11 +10,13 @@ mod imp {
     #[cfg(compio_sync_shuttle)]
     pub(crate) use shuttle::{
         sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
+        thread::yield_now,
         thread_local,
     };
     #[cfg(not(compio_sync_shuttle))]
     pub(crate) use std::{
         sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize},
+        thread::yield_now,
         thread_local,
     };
 
@@ -66,8 +68,8 @@ mod imp {
         task::Waker,
     };
 
-    pub(crate) use loom::cell::UnsafeCell;
     use loom::sync::atomic;
+    pub(crate) use loom::{cell::UnsafeCell, thread::yield_now};
 
     /// loom's atomics, each with a second one that is changed just before each access.
     ///

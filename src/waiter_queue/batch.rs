@@ -86,14 +86,7 @@ impl Batch {
             && let Some(waiter) = self.letters.pop_front()
         {
             return match waiter.home() {
-                Some(bell) if !bell.is_at(here()) => {
-                    if bell.lend() {
-                        waiter.lend();
-                        self.wake(waiter);
-                    } else {
-                        self.send(bell, Pile::of(waiter));
-                    }
-                }
+                Some(bell) if !bell.is_at(here()) => self.send(bell, Pile::of(waiter)),
                 _ => self.wake(waiter),
             };
         }

@@ -5,9 +5,7 @@
 //! thread is cheap and never blocks. One word holds the box and tells whether the listener sleeps:
 //!
 //! ```text
-//!     LENT ────────────────┐
-//!     ▲  │ give back       │ deliver: ring
-//! lend│  ▼                 ▼            deliver               deliver
+//!                             deliver               deliver
 //!    ARMED ──────────────► pile ◄──────────────┐              CLOSED ──► handed back to the
 //!     ▲     deliver: ring  │  └────────────────┘                ▲        caller, who wakes
 //!     │                    │ take                               │        directly
@@ -20,11 +18,12 @@
 //! and no other does until the listener has slept again. How it rings is the tier that the
 //! listener has armed: see [`WakeTier`].
 //!
-//! Where the tier is the generic one, a ring is a call of a waker of the runtime's own. For a single
-//! waiter its own waker does as well, and saves the way through the listener: so one waiter at a
-//! time may be woken that way, which is *lent*, and is given back when that waiter is polled. One,
-//! as each such wake takes a place in a queue of the runtime's that may fill; and a waiter that is
-//! polled has been woken, so that its place is free again, or its task was ready before.
+//! Everything goes through the listener, a single waiter, too, though its own waker would do. A waker
+//! that another thread calls goes on to use the task's executor when the task may have run already;
+//! compio 0.19 has a runtime that ends wait for such calls, but not for those of tasks that are
+//! over by then. The listener is never over before its runtime is. And as several may be ringing
+//! it at a time, the last sleep's ringer still and this sleep's already, of whom compio would wait
+//! for one, they are counted, and the listener that ends waits for them.
 //!
 //! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
 //! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
@@ -46,7 +45,6 @@ use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, AtomicWaker};
 const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
 const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
-const LENT: *mut Waiter = std::ptr::without_provenance_mut(3);
 
 pub(crate) struct Bell {
     letters: AtomicPtr<Waiter>,
@@ -58,6 +56,8 @@ pub(crate) struct Bell {
     armed: AtomicU32,
     /// The listener's task, for [`WakeTier::Generic`], and where another tier's way is blocked.
     pub(super) listener: AtomicWaker,
+    /// How many are calling the listener's waker.
+    pub(super) callers: AtomicUsize,
     /// What the listener sleeps on, for [`WakeTier::Futex`].
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     pub(super) futex: super::linux::Word,
@@ -76,6 +76,7 @@ impl Bell {
             tier: AtomicU32::new(WakeTier::Generic as u32),
             armed: AtomicU32::new(WakeTier::Generic as u32),
             listener: AtomicWaker::new(),
+            callers: AtomicUsize::new(0),
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             futex: super::linux::Word::new(),
             #[cfg(all(windows, feature = "windows-iocp"))]
@@ -112,7 +113,7 @@ impl Bell {
     /// Lays waiters into the box, and rings if the listener sleeps.
     ///
     /// They come back if the bell is closed.
-    pub(super) fn deliver(&self, mut pile: Pile) -> Result<(), Pile> {
+    pub(super) fn deliver(&'static self, mut pile: Pile) -> Result<(), Pile> {
         let count = pile.len();
         // ORDERING: Acquire, here and on failure, so that `CLOSED` is the end: what the listener
         // did before closing happened before its waiters are woken elsewhere.
@@ -122,8 +123,7 @@ impl Bell {
                 pile.lay_on(EMPTY);
                 return Err(pile);
             }
-            let is_armed = letters == ARMED || letters == LENT;
-            pile.lay_on(if is_armed { EMPTY } else { letters });
+            pile.lay_on(if letters == ARMED { EMPTY } else { letters });
             // ORDERING: Release publishes the waiters to `take`; Acquire pairs with `arm`.
             match self
                 .letters
@@ -137,43 +137,13 @@ impl Bell {
         // otherwise it is for the books only.
         let tier = WakeTier::from_index(self.armed.load(Relaxed));
         self.stats(tier).delivered(count);
-        if letters == ARMED || letters == LENT {
+        if letters == ARMED {
             self.ring(tier);
         }
         Ok(())
     }
 
-    /// Lets the caller wake one waiter by its own waker, if the listener sleeps by the generic tier
-    /// and nobody else does that just now.
-    pub(super) fn lend(&self) -> bool {
-        // ORDERING: Relaxed. The compare-exchange decides; and whoever wakes by the waiter's own waker
-        // though the tier is another one does nothing wrong.
-        // Where another tier has been selected meanwhile, the listener has to be rung to sleep by that.
-        let may = self.letters.load(Relaxed) == ARMED
-            && [&self.armed, &self.tier].map(|tier| WakeTier::from_index(tier.load(Relaxed)))
-                == [WakeTier::Generic; 2];
-        // ORDERING: Relaxed. The wake brings all along; a delivery that replaces `LENT` pairs with
-        // `arm`, whose release sequence this continues.
-        let is_lent = may
-            && self
-                .letters
-                .compare_exchange(ARMED, LENT, Relaxed, Relaxed)
-                .is_ok();
-        if is_lent {
-            self.stats(WakeTier::Generic).delivered(1);
-        }
-        is_lent
-    }
-
-    /// Ends the loan, whose waiter is being polled.
-    pub(super) fn give_back(&self) {
-        // ORDERING: Relaxed, both, as in `lend`.
-        if self.letters.load(Relaxed) == LENT {
-            let _ = self.letters.compare_exchange(LENT, ARMED, Relaxed, Relaxed);
-        }
-    }
-
-    fn ring(&self, tier: WakeTier) {
+    fn ring(&'static self, tier: WakeTier) {
         self.stats(tier).rang();
         match tier {
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
@@ -235,8 +205,20 @@ impl Bell {
         Self::into_chain(letters)
     }
 
+    /// Waits until nobody calls the waker of a listener that has closed the bell.
+    ///
+    /// Its task is cancelled by then, so that compio keeps nobody in such a call.
+    pub(super) fn wait_for_callers(&self) {
+        // ORDERING: Acquire pairs with the release in `generic::ring`: what a caller did with the
+        // executor happened before it is freed. Who has got hold of the waker was counted before,
+        // and `close`, which looked for the waker after that, brings the count along.
+        while self.callers.load(Acquire) != 0 {
+            crate::loom::yield_now();
+        }
+    }
+
     fn into_chain(letters: *mut Waiter) -> Chain<Letter> {
-        if [ARMED, LENT, CLOSED].contains(&letters) {
+        if [ARMED, CLOSED].contains(&letters) {
             return Chain::new();
         }
         // SAFETY: piles laid on each other by `deliver`, which the swap has taken over.

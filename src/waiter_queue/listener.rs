@@ -256,7 +256,8 @@ impl Drop for Listener {
         while let Some(waiter) = self.letters.pop_front().or_else(|| left.pop_front()) {
             mem::forget(wake(waiter));
         }
-        // Before the bell is another's.
+        // Before the bell is another's, and the waker's executor gone.
+        self.place.bell.wait_for_callers();
         #[cfg(all(windows, feature = "windows-iocp"))]
         self.iocp.end(&self.place.bell);
         // ORDERING: Release pairs with the acquire in `Place::claim`.

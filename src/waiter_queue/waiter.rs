@@ -57,8 +57,6 @@ const FUTURE_DONE: u32 = 1 << 6;
 const CALLED: u32 = 1 << 7;
 const LETTER: u32 = 1 << 8;
 const ABSENT: u32 = 1 << 9;
-/// The letter was a wake that the home's bell has lent.
-const LENT: u32 = 1 << 10;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,18 +334,6 @@ impl Ticket {
         self.look() == Look::Absent
     }
 
-    /// The bell that has lent the wake that this wait has got, once.
-    pub(super) fn lender(&self) -> Option<&'static Bell> {
-        let state = &self.node().state;
-        // ORDERING: Relaxed. A loan that is not seen yet is seen in the next poll, or not given back,
-        // and only costs the way through the listener.
-        if state.load(Relaxed) & LENT == 0 {
-            return None;
-        }
-        state.fetch_and(!LENT, Relaxed);
-        self.home()
-    }
-
     /// The home of the waker that was left last.
     fn home(&self) -> Option<&'static Bell> {
         // SAFETY: written by this side only, and left in place by a letter that took the waker out.
@@ -497,13 +483,6 @@ impl Letter {
         unsafe { self.0.as_ref() }
             .task
             .with(|task| unsafe { (*task).assume_init_ref() }.home)
-    }
-
-    /// Notes that the home's bell has lent the wake.
-    pub(super) fn lend(&self) {
-        // ORDERING: Relaxed, as in `Ticket::lender`.
-        // SAFETY: the letter keeps the node alive.
-        unsafe { self.0.as_ref() }.state.fetch_or(LENT, Relaxed);
     }
 
     /// Ends the letter and returns the waker.

@@ -59,12 +59,7 @@ impl Queue {
     fn poll(&self, slot: &mut Slot, need: usize, cx: &Context<'_>) -> Poll<Option<Outcome>> {
         let poll = match slot {
             Slot::Idle => self.enqueue(slot, need, cx),
-            Slot::Waiting(ticket) => {
-                if let Some(bell) = ticket.lender() {
-                    bell.give_back();
-                }
-                self.poll_waiting(slot, need, cx)
-            }
+            Slot::Waiting(_) => self.poll_waiting(slot, need, cx),
             Slot::Done => panic!("a wait was polled after it had completed"),
         };
         if poll.is_ready() {
