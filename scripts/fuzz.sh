@@ -17,7 +17,7 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet cargo-fuzz
 what=${1:?how many seconds, or --keep}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(semaphore condvar event waiter_queue)
+[ ${#targets[@]} -gt 0 ] || targets=(semaphore semaphore_with_overtaking condvar condvar_with_overtaking event waiter_queue)
 
 for target in "${targets[@]}"; do
     grown=fuzz/target/corpus/$target

@@ -690,6 +690,23 @@ fn future_that_was_passed_n_times_in_vain_and_then_abandoned_keeps_what_it_is_ha
 }
 
 #[test]
+fn unpolled_heir_of_a_passed_head_that_is_dropped_is_handed_nothing() {
+    let semaphore = Semaphore::with_fairness(1, Fairness::Bounded(1));
+    let held = semaphore.try_acquire();
+    let mut passed = Polled::pending(semaphore.acquire());
+    let heir = Polled::pending(semaphore.acquire());
+    drop(held);
+    let held = semaphore.try_acquire();
+    assert!(held.is_some());
+    passed.waits();
+    drop(passed);
+    drop(held);
+    // Nobody has passed this one.
+    assert_eq!((heir.wakes(), counts(&semaphore)), (1, [1, 0, 1, 1]));
+    assert!(semaphore.try_acquire().is_some());
+}
+
+#[test]
 fn reduced_and_forgotten_permits_are_lost_to_a_called_head() {
     let reduce: fn(&Semaphore) = |it| assert_eq!(it.reduce_permits(1), 1);
     let forget: fn(&Semaphore) = |it| it.forget_permits(1);

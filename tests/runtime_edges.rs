@@ -13,7 +13,8 @@ use std::{
 };
 
 use compio::runtime::{CancelToken, FutureExt, Runtime};
-use compio_sync::{Event, Fairness, Mutex, Semaphore, WakeTier};
+use compio_sync::{Event, Fairness, Mutex, Semaphore, WakeStats, WakeTier};
+use futures_util::poll;
 
 mod common;
 use common::{Watchdog, until, yield_now};
@@ -103,6 +104,56 @@ fn waits_inside_compios_combinators_are_delivered_like_all_others() {
             thread.join().unwrap();
         }
     });
+}
+
+/// A single waiter of a runtime that sleeps is woken by its own waker, which takes one of those places.
+/// Until it is polled, the others are not.
+#[test]
+fn releases_while_a_runtime_is_busy_do_not_fill_its_queue() {
+    let _watchdog = Watchdog::new("releases_while_busy");
+    const WAITERS: usize = 200;
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
+    let [wanted, released] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let releaser = thread::spawn({
+        let (semaphore, wanted, released) = (semaphore.clone(), wanted.clone(), released.clone());
+        move || {
+            for nth in 1..=WAITERS {
+                wait_for(&wanted, nth);
+                semaphore.add_permits(1);
+                released.store(nth, SeqCst);
+            }
+        }
+    });
+    Runtime::new().unwrap().block_on(async {
+        WakeTier::Generic.select().unwrap();
+        let waiters: Vec<_> = (0..WAITERS)
+            .map(|_| {
+                let semaphore = semaphore.clone();
+                compio::runtime::spawn(async move { semaphore.acquire().await.forget() })
+            })
+            .collect();
+        let busy = compio::runtime::spawn(async move {
+            // The listener, which the first wait has begun, sleeps as soon as it is polled.
+            while semaphore.waiter_count() < WAITERS
+                || WakeStats::current(WakeTier::Generic).is_none_or(|it| it.sleeps == 0)
+            {
+                yield_now().await;
+            }
+            // It polls a wait of its own meanwhile, and no other task is polled.
+            let other = Semaphore::new(0);
+            let mut wait = pin!(other.acquire());
+            for nth in 1..=WAITERS {
+                assert!(poll!(wait.as_mut()).is_pending());
+                wanted.store(nth, SeqCst);
+                wait_for(&released, nth);
+            }
+        });
+        busy.await.unwrap();
+        for waiter in waiters {
+            waiter.await.unwrap();
+        }
+    });
+    releaser.join().unwrap();
 }
 
 #[test]

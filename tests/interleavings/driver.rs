@@ -14,7 +14,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use compio_sync::{Event, Mutex, Semaphore, WaiterQueue};
+use compio_sync::{Event, Fairness, Mutex, Semaphore, WaiterQueue};
 pub use model::checker::Counts;
 use model::{
     checker::{Checker, Model},
@@ -22,16 +22,6 @@ use model::{
     player::{Player, Shared, Source, System, Temper, check},
     semaphore, waiter_queue,
 };
-
-/// A semaphore that lets nobody overtake.
-fn fifo(permits: usize) -> Semaphore {
-    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
-}
-
-/// A mutex that lets nobody overtake.
-fn fifo_mutex<T>(value: T) -> Mutex<T> {
-    Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
-}
 
 /// Decides by the bytes it is given, and for nothing when they are used up.
 #[derive(Clone)]
@@ -80,18 +70,48 @@ fn play<S: System>(bytes: Bytes, system: S, state: <S::Model as Model>::State) -
     checker.counts()
 }
 
+fn semaphore_with_limit(mut bytes: Bytes, limit: u8) -> Counts {
+    let permits = bytes.below(5);
+    let semaphore = Semaphore::with_fairness(permits, Fairness::Bounded(limit));
+    let system = semaphore::Playing::new(semaphore, limit);
+    play(bytes, system, semaphore::State::new(permits, limit))
+}
+
+fn condvar_with_limit(bytes: Bytes, limit: u8) -> Counts {
+    let mutex = Mutex::with_fairness(0, Fairness::Bounded(limit));
+    let system = monitor::Playing::new(monitor::Real::new(mutex), limit);
+    play(bytes, system, monitor::State::new(limit))
+}
+
+fn any_limit(bytes: &mut Bytes) -> u8 {
+    let Fairness::Bounded(default) = Fairness::DEFAULT else {
+        unreachable!("the default has a bound")
+    };
+    [1, 2, 3, default][bytes.below(4)]
+}
+
 /// Plays with a semaphore as `bytes` say.
 pub fn semaphore(bytes: &[u8]) -> Counts {
+    semaphore_with_limit(Bytes::new(bytes), 0)
+}
+
+/// Plays with a semaphore that lets newcomers pass as `bytes` say.
+pub fn semaphore_with_overtaking(bytes: &[u8]) -> Counts {
     let mut bytes = Bytes::new(bytes);
-    let permits = bytes.below(5);
-    let system = semaphore::Playing::new(fifo(permits));
-    play(bytes, system, semaphore::State::new(permits))
+    let limit = any_limit(&mut bytes);
+    semaphore_with_limit(bytes, limit)
 }
 
 /// Plays with a mutex and a condition variable as `bytes` say.
 pub fn condvar(bytes: &[u8]) -> Counts {
-    let system = monitor::Playing::new(monitor::Real::new(fifo_mutex(0)));
-    play(Bytes::new(bytes), system, monitor::State::new())
+    condvar_with_limit(Bytes::new(bytes), 0)
+}
+
+/// Plays with a mutex that lets newcomers pass and a condition variable as `bytes` say.
+pub fn condvar_with_overtaking(bytes: &[u8]) -> Counts {
+    let mut bytes = Bytes::new(bytes);
+    let limit = any_limit(&mut bytes);
+    condvar_with_limit(bytes, limit)
 }
 
 /// Plays with an event as `bytes` say.

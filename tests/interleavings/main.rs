@@ -58,6 +58,19 @@ fn condvar_interleavings_follow_the_model() {
 }
 
 #[test]
+fn semaphore_with_overtaking_interleavings_follow_the_model() {
+    replay(
+        "semaphore_with_overtaking",
+        driver::semaphore_with_overtaking,
+    );
+}
+
+#[test]
+fn condvar_with_overtaking_interleavings_follow_the_model() {
+    replay("condvar_with_overtaking", driver::condvar_with_overtaking);
+}
+
+#[test]
 fn event_interleavings_follow_the_model() {
     replay("event", driver::event);
 }

@@ -1,10 +1,10 @@
 //! Concurrent histories of each primitive, checked against its sequential model.
 //!
 //! Some threads make random calls; [`model::checker`] then looks for an order of the calls in which
-//! the model gives the same answers. The models are of strict first come, first served, and know
-//! how many permits there are: a history in which somebody was overtaken, a permit or a wake was
-//! lost, or one was granted twice has no such order. [`planted`] has primitives with such mistakes,
-//! each of which has to be found.
+//! the model gives the same answers. The models know who may overtake whom, and how many permits
+//! there are: a history in which somebody was overtaken that may not be, a permit or a wake was
+//! lost, or one was granted twice has no such order. [`planted`] and [`overtaking`] have primitives
+//! with such mistakes, each of which has to be found.
 //!
 //! `STRESS_TEST_ITERATIONS` says how many histories: twenty times as many, of each primitive. A
 //! failure prints the seed of its history, which `COMPIO_SYNC_SEED` begins with next time: the
@@ -12,6 +12,7 @@
 
 #[path = "../model/mod.rs"]
 mod model;
+mod overtaking;
 mod planted;
 
 use std::{
@@ -24,7 +25,7 @@ use std::{
     thread,
 };
 
-use compio_sync::{Event, Semaphore, WaiterQueue};
+use compio_sync::{Event, Fairness, Semaphore, WaiterQueue};
 use model::{
     checker::{Checker, Counts, Model, Violation},
     event, monitor,
@@ -36,14 +37,12 @@ const THREADS: usize = 3;
 /// How many times in a history nobody is in a call.
 const WINDOWS: usize = 8;
 
-/// A semaphore that lets nobody overtake.
-fn fifo(permits: usize) -> Semaphore {
-    Semaphore::with_fairness(permits, compio_sync::Fairness::Fifo)
-}
-
-/// A mutex that lets nobody overtake.
-fn fifo_mutex<T>(value: T) -> compio_sync::Mutex<T> {
-    compio_sync::Mutex::with_fairness(value, compio_sync::Fairness::Fifo)
+/// A limit that is reached now and then, or the default.
+fn any_limit(random: &mut Random) -> u8 {
+    let Fairness::Bounded(default) = Fairness::DEFAULT else {
+        unreachable!("the default has a bound")
+    };
+    [1, 1, 2, 3, default][random.below(5)]
 }
 
 fn histories() -> usize {
@@ -238,21 +237,42 @@ fn prove<S: System>(
     }
 }
 
-#[test]
-fn semaphore_is_linearizable() {
-    prove("semaphore", |random| {
-        let permits = random.below(5);
-        let system = semaphore::Playing::new(fifo(permits));
-        (system, semaphore::State::new(permits))
+fn prove_semaphore(name: &str, limit: fn(&mut Random) -> u8) {
+    prove(name, |random| {
+        let (permits, limit) = (random.below(5), limit(random));
+        let semaphore = Semaphore::with_fairness(permits, Fairness::Bounded(limit));
+        let system = semaphore::Playing::new(semaphore, limit);
+        (system, semaphore::State::new(permits, limit))
+    });
+}
+
+fn prove_monitor(name: &str, limit: fn(&mut Random) -> u8) {
+    prove(name, |random| {
+        let limit = limit(random);
+        let mutex = compio_sync::Mutex::with_fairness(0, Fairness::Bounded(limit));
+        let system = monitor::Playing::new(monitor::Real::new(mutex), limit);
+        (system, monitor::State::new(limit))
     });
 }
 
 #[test]
+fn semaphore_is_linearizable() {
+    prove_semaphore("semaphore", |_| 0);
+}
+
+#[test]
+fn semaphore_with_overtaking_is_linearizable() {
+    prove_semaphore("semaphore with overtaking", any_limit);
+}
+
+#[test]
 fn mutex_and_condvar_are_linearizable() {
-    prove("mutex and condvar", |_| {
-        let system = monitor::Playing::new(monitor::Real::new(fifo_mutex(0)));
-        (system, monitor::State::new())
-    });
+    prove_monitor("mutex and condvar", |_| 0);
+}
+
+#[test]
+fn mutex_with_overtaking_and_condvar_are_linearizable() {
+    prove_monitor("mutex with overtaking, and condvar", any_limit);
 }
 
 #[test]

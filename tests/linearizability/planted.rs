@@ -12,16 +12,16 @@ use std::{
     thread,
 };
 
-use compio_sync::Event;
+use compio_sync::{Event, Fairness};
 
 use super::{
-    THREADS, fifo_mutex,
+    THREADS,
     model::{event, monitor, player::BoxFuture, player::Source, semaphore, waiter_queue},
     play,
 };
 
 /// A violation has to be found in that many histories.
-const ENOUGH: usize = 20_000;
+pub(super) const ENOUGH: usize = 20_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
@@ -108,7 +108,7 @@ impl Inner {
     }
 }
 
-fn wake_all(woken: Vec<Waker>) {
+pub(super) fn wake_all(woken: Vec<Waker>) {
     woken.into_iter().for_each(Waker::wake);
 }
 
@@ -541,8 +541,8 @@ impl monitor::Monitor for Faulty {
 fn what_is_right_is_found_right() {
     let semaphore = play(THREADS, 500, |random| {
         let permits = random.below(4);
-        let system = semaphore::Playing::new(Simple::new(permits, Bug::None));
-        (system, semaphore::State::new(permits))
+        let system = semaphore::Playing::new(Simple::new(permits, Bug::None), 0);
+        (system, semaphore::State::new(permits, 0))
     });
     semaphore.unwrap();
     let queue = play(THREADS, 500, |_| {
@@ -555,8 +555,8 @@ fn what_is_right_is_found_right() {
 fn found_in_a_semaphore(bug: Bug) {
     let found = play(THREADS, ENOUGH, |random| {
         let permits = random.below(4);
-        let system = semaphore::Playing::new(Simple::new(permits, bug));
-        (system, semaphore::State::new(permits))
+        let system = semaphore::Playing::new(Simple::new(permits, bug), 0);
+        (system, semaphore::State::new(permits, 0))
     });
     found.expect_err("the mistake has not been found");
 }
@@ -571,12 +571,15 @@ fn found_in_a_waiter_queue(bug: Bug) {
 
 fn found_in_a_monitor(bug: MonitorBug) {
     let found = play(THREADS, ENOUGH, |_| {
-        let system = monitor::Playing::new(Faulty {
-            real: Arc::new(monitor::Real::new(fifo_mutex(0))),
+        let faulty = Faulty {
+            real: Arc::new(monitor::Real::new(compio_sync::Mutex::with_fairness(
+                0,
+                Fairness::Fifo,
+            ))),
             bug,
             notifications: AtomicUsize::new(0),
-        });
-        (system, monitor::State::new())
+        };
+        (monitor::Playing::new(faulty, 0), monitor::State::new(0))
     });
     found.expect_err("the mistake has not been found");
 }

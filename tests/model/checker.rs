@@ -85,14 +85,19 @@ impl<M: Model> Checker<M> {
 
     /// Checks a call that is made alone, after a window.
     pub fn look(&mut self, call: &M::Call) -> Result<(), Violation> {
+        self.states = self.after(call)?;
+        Ok(())
+    }
+
+    /// The states after a call that is made alone.
+    pub fn after(&self, call: &M::Call) -> Result<Vec<M::State>, Violation> {
         let step = |state: &M::State| M::step(state, call, true);
         let states: Vec<_> = self.states.iter().flat_map(step).collect();
         if states.is_empty() {
             let what = format!("what is seen in the end, {call:?}, fits none of the states");
             return Err(self.violation(&what, self.states.iter()));
         }
-        self.states = states;
-        Ok(())
+        Ok(states)
     }
 
     /// What is wrong with the last window, and `states` that the model may have been in.

@@ -1,4 +1,7 @@
-//! A waiting line with permits and notices.
+//! A waiting line with permits and notices, and a limit to how many newcomers pass its head.
+//!
+//! With a limit of 0 permits are handed over, strictly first come, first served. What another limit
+//! changes is in [`super::overtaking`].
 //!
 //! Grants and notices need not take effect in the call that caused them: whoever has the queue's
 //! turn may do it for others, a little later. So the line has them as *outstanding*, and does them
@@ -8,6 +11,8 @@
 //! - a request that is not kept waiting may be refused, if it is one that never waits.
 
 use std::collections::BTreeMap;
+
+use super::overtaking::{Step, Waiter};
 
 pub type Id = u32;
 
@@ -31,9 +36,8 @@ pub enum Polled {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Entry {
-    /// Waits for so many permits, or for a notice.
-    Waiter(Id, Option<usize>),
+pub(super) enum Entry {
+    Waiter(Waiter),
     /// Ends the first wait before it.
     One,
     /// Ends all waits before it.
@@ -45,72 +49,93 @@ pub struct Line {
     pub permits: i64,
     /// Nobody queues; they are let through, or turned away.
     pub barred: bool,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Waits that have ended, whose futures do not know yet.
-    ended: BTreeMap<Id, Outcome>,
+    pub(super) ended: BTreeMap<Id, Outcome>,
+    /// How many may pass the same head.
+    pub(super) limit: u32,
+    /// How many have passed the head.
+    pub(super) passed: u32,
+    /// There was a release or an arrival, which passes a head over that does not come.
+    pub(super) due: bool,
+    /// Waits that were passed over, and what they need.
+    pub(super) absent: BTreeMap<Id, usize>,
 }
 
 impl Line {
     pub fn new(permits: usize) -> Self {
+        Self::with_limit(permits, 0)
+    }
+
+    pub fn with_limit(permits: usize, limit: u8) -> Self {
         Self {
             permits: permits as i64,
             barred: false,
             entries: Vec::new(),
             ended: BTreeMap::new(),
+            limit: limit.into(),
+            passed: 0,
+            due: false,
+            absent: BTreeMap::new(),
         }
     }
 
-    /// Does the first thing that is outstanding, if anything is.
-    fn advance(&mut self) -> bool {
-        let notice = |entry: &Entry| !matches!(entry, Entry::Waiter(..));
-        if let Some(at) = self.entries.iter().position(notice) {
-            let (count, outcome) = match self.entries.remove(at) {
-                Entry::All(outcome) => (at, outcome),
-                _ => (at.min(1), Outcome::Granted),
-            };
-            for entry in self.entries.drain(..count) {
-                if let Entry::Waiter(id, _) = entry {
-                    self.ended.insert(id, outcome);
-                }
+    /// The first notice that is outstanding, carried out.
+    pub(super) fn after_notice(&self) -> Option<Self> {
+        let notice = |entry: &Entry| !matches!(entry, Entry::Waiter(_));
+        let at = self.entries.iter().position(notice)?;
+        let mut line = self.clone();
+        let (count, outcome) = match line.entries.remove(at) {
+            Entry::All(outcome) => (at, outcome),
+            _ => (at.min(1), Outcome::Granted),
+        };
+        for entry in line.entries.drain(..count) {
+            if let Entry::Waiter(waiter) = entry {
+                line.ended.insert(waiter.id, outcome);
             }
-            return true;
         }
-        match self.entries.first() {
-            Some(&Entry::Waiter(id, Some(need))) if self.permits >= need as i64 => {
-                self.permits -= need as i64;
-                self.ended.insert(id, Outcome::Granted);
-                self.entries.remove(0);
-                true
-            }
-            _ => false,
-        }
+        line.passed = 0;
+        Some(line)
     }
 
     /// What the line may look like to a call: with everything done, or any part of it.
     pub fn views(&self, alone: bool) -> Vec<Self> {
-        let mut line = self.clone();
         let mut views = Vec::new();
+        let mut line = self.clone();
         loop {
-            let before = line.clone();
-            let more = line.advance();
-            if !alone || !more {
-                views.push(before);
-            }
-            if !more {
-                return views;
-            }
+            line = match line.next() {
+                Step::Nothing => {
+                    line.due = false;
+                    views.push(line);
+                    return views;
+                }
+                Step::Must(next) if alone => next,
+                Step::Must(next) | Step::May(next) => {
+                    views.push(line);
+                    next
+                }
+            };
         }
     }
 
+    pub(super) fn queue(&self) -> impl Iterator<Item = &Waiter> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Waiter(waiter) => Some(waiter),
+            _ => None,
+        })
+    }
+
     pub fn waiters(&self) -> usize {
-        let waiter = |entry: &&Entry| matches!(entry, Entry::Waiter(..));
-        self.entries.iter().filter(waiter).count()
+        self.queue().count()
+    }
+
+    /// Whether it has begun to wait, and its future does not know of an end.
+    pub fn is_known(&self, id: Id) -> bool {
+        self.waits(id) || self.has_ended(id) || self.absent.contains_key(&id)
     }
 
     pub fn waits(&self, id: Id) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| matches!(entry, Entry::Waiter(it, _) if *it == id))
+        self.queue().any(|waiter| waiter.id == id)
     }
 
     pub fn has_ended(&self, id: Id) -> bool {
@@ -122,18 +147,20 @@ impl Line {
         self.ended.remove(&id)
     }
 
-    pub fn is_free_for(&self, need: usize) -> bool {
-        !self.barred && self.waiters() == 0 && self.permits >= need as i64
+    pub fn give(&mut self, count: usize) {
+        self.permits += count as i64;
+        self.due |= count > 0 && self.limit > 0;
     }
 
     pub fn enqueue(&mut self, id: Id, need: Option<usize>) {
-        self.entries.push(Entry::Waiter(id, need));
+        self.entries.push(Entry::Waiter(Waiter::new(id, need)));
+        self.due |= self.limit > 0;
     }
 
     /// Takes out a wait, or says how it had ended.
     pub fn leave(&mut self, id: Id) -> Option<Outcome> {
-        self.entries
-            .retain(|entry| !matches!(entry, Entry::Waiter(it, _) if *it == id));
+        self.take_out(id);
+        self.absent.remove(&id);
         self.ended.remove(&id)
     }
 
@@ -151,14 +178,16 @@ impl Line {
     pub fn arrive(&self, id: Id, need: Option<usize>, perhaps: bool, alone: bool) -> Vec<Self> {
         let mut next = Vec::new();
         for line in self.views(alone) {
-            if line.waits(id) || line.has_ended(id) {
+            if line.is_known(id) {
                 next.push(line);
                 continue;
             }
-            if line.barred || perhaps || !alone {
+            let may = line.may_take(need);
+            let is_sure = alone && !perhaps;
+            if line.barred || may || !is_sure {
                 next.push(line.clone());
             }
-            if !line.barred {
+            if !(line.barred || may && is_sure) {
                 next.push(line);
                 next.last_mut().expect("pushed").enqueue(id, need);
             }
@@ -176,26 +205,47 @@ impl Line {
         alone: bool,
     ) -> Vec<Self> {
         let mut next = Vec::new();
-        for mut line in self.views(alone) {
-            if line.waits(id) || line.has_ended(id) {
-                line.poll_again(id, result, alone, &mut next);
-            } else if result == Polled::Panicked || (line.barred && result == at_the_bar) {
-                next.push(line);
-            } else if let Some(need) = need
-                && line.is_free_for(need)
-                && result == Polled::Ready
-            {
-                line.permits -= need as i64;
-                next.push(line);
+        for line in self.views(alone) {
+            if line.has_ended(id) {
+                line.poll_ended(id, result, alone, &mut next);
+            } else if line.waits(id) {
+                line.poll_in_line(id, result, alone, &mut next);
+            } else if line.absent.contains_key(&id) {
+                line.poll_absent(id, at_the_bar, result, alone, &mut next);
+            } else {
+                line.poll_newcomer(need, at_the_bar, result, &mut next);
             }
         }
         next
     }
 
-    fn poll_again(mut self, id: Id, result: Polled, alone: bool, next: &mut Vec<Self>) {
+    fn poll_newcomer(
+        mut self,
+        need: Option<usize>,
+        at_the_bar: Polled,
+        result: Polled,
+        next: &mut Vec<Self>,
+    ) {
+        let may = self.may_take(need);
+        if result == Polled::Panicked {
+            next.push(self.clone());
+            if may {
+                // It has taken what it needs, and given it back.
+                self.count_one_that_passes();
+                next.push(self);
+            }
+        } else if self.barred && result == at_the_bar {
+            next.push(self);
+        } else if may && result == Polled::Ready {
+            self.take_as_newcomer(need);
+            next.push(self);
+        }
+    }
+
+    fn poll_ended(mut self, id: Id, result: Polled, alone: bool, next: &mut Vec<Self>) {
         let ended = self.ended.get(&id).copied();
         let is_right = match result {
-            Polled::Pending => ended.is_none() || !alone,
+            Polled::Pending => !alone,
             Polled::Ready => matches!(ended, Some(Outcome::Granted | Outcome::Broadcast)),
             Polled::Refused => ended == Some(Outcome::Refused),
             Polled::Panicked => true,
@@ -212,11 +262,11 @@ impl Line {
     pub fn try_take(&self, need: usize, taken: bool, alone: bool) -> Vec<Self> {
         let mut next = Vec::new();
         for mut line in self.views(alone) {
-            let is_free = line.is_free_for(need);
-            if taken && is_free {
-                line.permits -= need as i64;
+            let may = line.may_take(Some(need));
+            if taken && may {
+                line.take_as_newcomer(Some(need));
                 next.push(line);
-            } else if !(taken || is_free && alone) {
+            } else if !(taken || may && alone) {
                 next.push(line);
             }
         }

@@ -3,12 +3,11 @@
 //! - [`checker`]: given what each thread called and saw, and when, looks for an order of the calls
 //!   that the model can follow. It knows neither threads nor primitives.
 //! - [`line`]: a waiting line with permits and notices, what all of the models are made of.
+//!   [`overtaking`]: what is different where newcomers may pass its head.
 //! - [`semaphore`], [`monitor`] (mutex and condition variable), [`event`], [`waiter_queue`]: for
 //!   each primitive its model, and a [`player::System`] that calls the primitive at random.
 //! - [`player`]: somebody who makes calls and writes down what happened; on a thread among others,
 //!   or alone, with wakers that make calls in turn.
-//!
-//! The models are of strict first come, first served.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -16,6 +15,7 @@ pub mod checker;
 pub mod event;
 pub mod line;
 pub mod monitor;
+pub mod overtaking;
 pub mod player;
 pub mod semaphore;
 pub mod waiter_queue;

@@ -31,9 +31,10 @@ pub struct State {
 }
 
 impl State {
-    pub fn new() -> Self {
+    /// Of a mutex whose fairness is `Bounded(limit)`, which for 0 is `Fifo`.
+    pub fn new(limit: u8) -> Self {
         Self {
-            mutex: Line::new(1),
+            mutex: Line::with_limit(1, limit),
             condvar: Line::new(0),
             received: BTreeMap::new(),
             value: 0,
@@ -75,7 +76,8 @@ pub enum Call {
     NotifyOne,
     NotifyAll,
     Look {
-        is_locked: bool,
+        /// Not known where to try is to pass the head.
+        is_locked: Option<bool>,
         locking: usize,
         waiting: usize,
         woken: Vec<(Id, bool)>,
@@ -94,7 +96,7 @@ impl Model for State {
             Call::Lock { id, result, value } => state.lock(id, result, value, alone),
             Call::DropLock(id) => state.on_mutex(alone, |mutex| {
                 if mutex.leave(id).is_some() {
-                    mutex.permits += 1;
+                    mutex.give(1);
                 }
             }),
             Call::TryLock(value) => {
@@ -105,7 +107,7 @@ impl Model for State {
                 state.with_mutexes(mutexes)
             }
             Call::Unlock(value) => {
-                let mut states = state.on_mutex(alone, |mutex| mutex.permits += 1);
+                let mut states = state.on_mutex(alone, |mutex| mutex.give(1));
                 states.iter_mut().for_each(|state| state.value = value);
                 states
             }
@@ -169,10 +171,10 @@ impl Model for State {
                     states.extend(state.on_mutex(alone, |_| {}));
                 }
                 states.retain(|Self { mutex, condvar, .. }| {
-                    is_locked == (mutex.permits == 0)
+                    is_locked.is_none_or(|it| it == (mutex.permits == 0))
                         && (locking, waiting) == (mutex.waiters(), condvar.waiters())
                         && woken.iter().all(|&(id, is_woken)| {
-                            is_woken == (mutex.has_ended(id) || condvar.has_ended(id))
+                            is_woken == (mutex.is_woken(id) || condvar.is_woken(id))
                         })
                 });
                 states
@@ -319,22 +321,29 @@ pub enum Stage {
 }
 
 /// Playing with a mutex and a condition variable.
-pub struct Playing<M: Monitor>(pub Arc<M>);
+pub struct Playing<M: Monitor> {
+    monitor: Arc<M>,
+    calls: bool,
+}
 
 impl<M: Monitor> Playing<M> {
-    pub fn new(monitor: M) -> Self {
-        Self(Arc::new(monitor))
+    /// Playing with one whose mutex has a limit, which may be 0.
+    pub fn new(monitor: M, limit: u8) -> Self {
+        Self {
+            monitor: Arc::new(monitor),
+            calls: limit > 0,
+        }
     }
 
     fn begin(player: &Player<Self>) {
-        let mut wait = player.new_wait(Stage::Lock, player.system.0.lock());
+        let mut wait = player.new_wait(Stage::Lock, player.system.monitor.lock());
         if player.one_in(3)
             && let Some(mut guard) = player.take_held()
         {
             let value = M::value(&mut guard);
             *value += 1;
             let stage = Stage::New(*value);
-            wait = player.new_wait(stage, player.system.0.wait(guard));
+            wait = player.new_wait(stage, player.system.monitor.wait(guard));
         }
         if player.one_in(8) {
             player.put_wait(wait);
@@ -388,6 +397,7 @@ impl<M: Monitor> Playing<M> {
                 player.end(wait);
                 player.hold(guard);
             }
+            None if player.system.calls => Self::drop_wait(player, wait),
             _ => player.put_wait(wait),
         }
     }
@@ -402,8 +412,12 @@ impl<M: Monitor> System for Playing<M> {
 
     const WAKES_IN_PHASES: bool = true;
 
+    fn calls(&self) -> bool {
+        self.calls
+    }
+
     fn act(player: &Player<Self>) {
-        let Self(monitor) = &*player.system;
+        let monitor = &player.system.monitor;
         match player.below(20) {
             0..6 if player.has_room() => Self::begin(player),
             0..10 => {
@@ -472,9 +486,9 @@ impl<M: Monitor> System for Playing<M> {
     }
 
     fn look(&self, woken: Vec<(Id, bool)>) -> Call {
-        let (locking, waiting) = self.0.waiter_counts();
+        let (locking, waiting) = self.monitor.waiter_counts();
         Call::Look {
-            is_locked: self.0.is_locked(),
+            is_locked: (!self.calls).then(|| self.monitor.is_locked()),
             locking,
             waiting,
             woken,

@@ -17,9 +17,10 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(permits: usize) -> Self {
+    /// Of a semaphore whose fairness is `Bounded(limit)`, which for 0 is `Fifo`.
+    pub fn new(permits: usize, limit: u8) -> Self {
         Self {
-            line: Line::new(permits),
+            line: Line::with_limit(permits, limit),
             capacity: permits as i64,
         }
     }
@@ -87,7 +88,7 @@ impl Model for State {
             }
             Call::Drop { id, need } => line.change(alone, |line| {
                 if line.leave(id) == Some(Outcome::Granted) {
-                    line.permits += need as i64;
+                    line.give(need);
                 }
             }),
             Call::Try { need: 0, taken } => (taken != line.barred)
@@ -95,7 +96,7 @@ impl Model for State {
                 .into_iter()
                 .collect(),
             Call::Try { need, taken } => line.try_take(need, taken, alone),
-            Call::Give(count) => line.change(alone, |line| line.permits += count as i64),
+            Call::Give(count) => line.change(alone, |line| line.give(count)),
             Call::Take { at_most, taken } => {
                 let mut views = line.views(alone);
                 views.retain(|line| {
@@ -130,7 +131,7 @@ impl Model for State {
                     let in_use = (state.capacity - line.permits).max(0) as usize;
                     counts == [available, in_all, in_use, line.waiters()]
                         && is_closed == line.barred
-                        && woken.iter().all(|&(id, it)| it == line.has_ended(id))
+                        && woken.iter().all(|&(id, it)| it == line.is_woken(id))
                 });
                 views
             }
@@ -234,13 +235,16 @@ impl Permits for Semaphore {
 /// Playing with a semaphore.
 pub struct Playing<P: Permits> {
     pub permits: Arc<P>,
+    calls: bool,
     _permits: PhantomData<P>,
 }
 
 impl<P: Permits> Playing<P> {
-    pub fn new(permits: P) -> Self {
+    /// Playing with one that has a limit, which may be 0.
+    pub fn new(permits: P, limit: u8) -> Self {
         Self {
             permits: Arc::new(permits),
+            calls: limit > 0,
             _permits: PhantomData,
         }
     }
@@ -275,6 +279,7 @@ impl<P: Permits> Playing<P> {
                 player.end(wait);
                 permit.into_iter().for_each(|permit| player.hold(permit));
             }
+            None if player.system.calls => Self::drop_wait(player, wait),
             _ => player.put_wait(wait),
         }
     }
@@ -311,6 +316,10 @@ impl<P: Permits> System for Playing<P> {
     type Output = Option<P::Permit>;
     type Held = P::Permit;
     type Extra = usize;
+
+    fn calls(&self) -> bool {
+        self.calls
+    }
 
     fn act(player: &Player<Self>) {
         let permits = &player.system.permits;

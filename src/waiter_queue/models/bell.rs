@@ -7,7 +7,7 @@ use super::{
         generic,
         line::{Chain, Pile},
         tier::WakeTier,
-        waiter::{Letter, Task, Ticket},
+        waiter::{Letter, Stand, Task, Ticket},
     },
     *,
 };
@@ -131,6 +131,26 @@ fn bell_is_rung_by_the_tier_it_was_armed_with() {
             bell.open(WakeTier::Futex);
             assert!(bell.arm(WakeTier::Futex));
             assert_eq!(wake_all(bell.take()), 0);
+            let deliverer = spawn({
+                let probe = probe.clone();
+                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+            });
+            listen(bell, 1);
+            deliverer.join().unwrap();
+            assert_eq!(probe.wakes(), 1);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_that_is_armed_again_by_another_tier_is_rung_by_that() {
+    // As above; but whoever delivers may have seen it armed before.
+    explore(4, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Futex);
+            assert!(bell.arm(WakeTier::Futex));
             let deliverer = spawn({
                 let probe = probe.clone();
                 move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
@@ -345,6 +365,43 @@ fn bell_of_a_single_waiter_is_its_home() {
             assert_eq!(probe.wakes(), 0);
             listen(bell, 1);
             assert_eq!(probe.wakes(), 1);
+            assert_eq!(wake_all(bell.close()), 0);
+        });
+    });
+}
+
+#[test]
+fn bell_of_a_waiter_that_stands_on_another_thread_is_another() {
+    // Its waker may be one that has got the old one's place in memory.
+    explore(2, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let (mut ticket, queued) = Ticket::new(
+                1,
+                Task {
+                    waker: probe.waker(),
+                    home: Some(bell),
+                },
+            );
+            wake(queued.call().unwrap().unwrap()).unwrap();
+            let waker = probe.waker();
+            let elsewhere = spawn(move || {
+                let mut is_asked = false;
+                let stand = ticket.stand(&Context::from_waker(&waker), |_| {
+                    is_asked = true;
+                    None
+                });
+                assert_eq!((stand, is_asked), (Stand::Again, true));
+                ticket
+            });
+            let mut ticket = elsewhere.join().unwrap();
+            let letter = queued.call().unwrap().unwrap();
+            assert!(letter.home().is_none());
+            wake(letter).unwrap();
+            drop(ticket.cancel());
+            ticket.finish();
+            queued.finish();
             assert_eq!(wake_all(bell.close()), 0);
         });
     });

@@ -363,3 +363,35 @@ fn node_that_is_called_and_refused_while_its_waker_changes_tells_with_what_came_
         ticket.finish();
     });
 }
+
+#[test]
+fn node_is_used_again_only_when_its_letter_has_arrived() {
+    // As in the models above: loom sees if it is still in use.
+    explore(4, || {
+        let (probe, other) = (Probe::new(), Probe::new());
+        let use_again = |probe: Probe| {
+            let (mut ticket, queued) = ticket(&probe);
+            drop(ticket.cancel());
+            ticket.finish();
+            queued.finish();
+        };
+        let (mut ticket, queued) = ticket(&probe);
+        let letter = queued.call().unwrap();
+        assert!(queued.pass_over());
+        queued.finish();
+        let sender = spawn({
+            let other = other.clone();
+            move || {
+                end(letter);
+                use_again(other);
+            }
+        });
+        let waker = other.waker();
+        let _ = ticket.stand(&Context::from_waker(&waker), |_| None);
+        drop(ticket.cancel());
+        ticket.finish();
+        use_again(other);
+        sender.join().unwrap();
+        assert_eq!(probe.wakes(), 1);
+    });
+}
