@@ -42,6 +42,7 @@ mod notice;
 mod overtake;
 mod permit;
 mod primitive;
+mod steps;
 
 // ---- running ----
 
