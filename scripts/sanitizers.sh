@@ -45,7 +45,7 @@ address() {
         ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1 \
         LSAN_OPTIONS=suppressions=$root/scripts/sanitizers/leak.supp:print_suppressions=0 \
         run address target/asan/address.log \
-        cargo test --all-features --lib --tests --target "$host"
+        cargo test --all-features --lib --tests --no-fail-fast --target "$host"
 }
 
 thread() {
@@ -69,7 +69,7 @@ thread() {
         TSAN_OPTIONS=suppressions=$root/scripts/sanitizers/thread.supp:halt_on_error=1 \
         run thread target/tsan/thread.log \
         env "$linker=$root/scripts/sanitizers/link-thread.sh" \
-        cargo test -Zbuild-std --all-features --lib --tests --target "$host"
+        cargo test -Zbuild-std --all-features --lib --tests --no-fail-fast --target "$host"
 }
 
 valgrind() {

@@ -32,6 +32,7 @@ use ::loom::{cell::UnsafeCell, model::Builder, sync::Arc, sync::mpsc, thread};
 
 use super::{Left, Outcome, Queue, Slot};
 
+mod absent;
 mod bar;
 mod bell;
 mod cancel;

@@ -172,6 +172,22 @@ fn bell_that_closes_loses_no_letter() {
 }
 
 #[test]
+fn bell_that_closes_drops_the_listeners_waker() {
+    explore(0, || {
+        with_bell(|bell| {
+            let probe = Probe::new();
+            bell.open(WakeTier::Generic);
+            let waker = probe.waker();
+            assert!(generic::sleep(bell, &Context::from_waker(&waker)));
+            drop(waker);
+            let before = StdArc::strong_count(&probe.0);
+            assert_eq!(wake_all(bell.close()), 0);
+            assert_eq!(StdArc::strong_count(&probe.0), before - 1);
+        });
+    });
+}
+
+#[test]
 fn bell_that_closes_under_two_loses_no_letter() {
     explore(3, || {
         with_bell(|bell| {

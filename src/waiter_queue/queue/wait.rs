@@ -35,6 +35,7 @@ pub(crate) enum Left {
 
 impl Queue {
     /// Waits for `need` permits. `None` is for the bar.
+    #[inline]
     pub(crate) fn poll_take(
         &self,
         slot: &mut Slot,
