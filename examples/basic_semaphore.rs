@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use compio::{runtime::spawn, time::sleep};
-use compio_sync::{Closed, Semaphore};
+use compio_sync::{AcquireError, Semaphore};
 use futures_util::poll;
 
 #[compio::main]
@@ -60,6 +60,9 @@ async fn main() {
 
     // A closed semaphore turns everybody away.
     semaphore.close();
-    assert_eq!(semaphore.acquire().or_closed().await.unwrap_err(), Closed);
+    assert_eq!(
+        semaphore.acquire().or_closed().await.unwrap_err(),
+        AcquireError
+    );
     println!("close: no more permits");
 }

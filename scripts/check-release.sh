@@ -12,8 +12,12 @@
 # rust        the tests pass with the Rust that the manifest promises, and nothing newer
 # minimal     the crate compiles with the oldest dependencies that the manifest allows
 # features    the crate compiles with every combination of its features and compio's drivers
-# deny        licences, sources, advisories; without a network, all but the advisories
-# semver      nothing that was published has been broken, if there is something to compare with
+# deny        licences, sources, bans
+# advisories  no dependency has one; skipped if the database cannot be fetched
+# semver      nothing that was released has been broken; skipped if no release has been tagged
+#
+# Ends with a list of what was skipped, which is not proved then. The workflow `ci.yml` has a network: it
+# runs all of it when something lands and once a week, and semver, against the base, for each pull request.
 #
 # Installs what is missing of cargo-hack, cargo-deny and cargo-semver-checks. Needs Python 3.
 # Nightly's options are had from the installed compiler by RUSTC_BOOTSTRAP.
@@ -39,11 +43,19 @@ scratch=target/release-check
 mkdir -p "$scratch"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 promised=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-failed=0
+failed=0 skipped=''
 
 verdict() { # NAME STATUS WHAT
     printf '%-5s %-10s %s\n' "$2" "$1" "$3"
-    if [ "$2" = FAIL ]; then failed=1; fi
+    case $2 in
+    FAIL) failed=1 ;;
+    SKIP) skipped+=" $1" ;;
+    esac
+}
+
+finish() {
+    if [ -n "$skipped" ]; then echo "not checked:$skipped"; fi
+    exit "$failed"
 }
 
 # Runs a command whose success is the claim; its output is shown if it fails. Inside, a failing command
@@ -119,7 +131,12 @@ claim api "docs/public-api.txt is current (else: scripts/check-release.sh --bles
 claim changelog "CHANGELOG.md speaks of $version, or of what is unreleased" \
     grep -qE "^## \[($version|Unreleased)\]" CHANGELOG.md
 
-if [ -n "$quick" ]; then exit "$failed"; fi
+if [ -n "$quick" ]; then
+    for name in rust minimal features deny advisories semver; do
+        verdict "$name" SKIP "left out by --quick"
+    done
+    finish
+fi
 
 # ---- the promised Rust ----
 
@@ -170,7 +187,7 @@ claim deny "licences, bans and sources" cargo deny check licenses bans sources
 if timeout 120 cargo deny fetch >"$scratch/advisories.log" 2>&1; then
     claim advisories "no dependency with an advisory, none yanked" cargo deny check advisories
 else
-    verdict advisories SKIP "the database cannot be had from here"
+    verdict advisories SKIP "cannot fetch RustSec's database: $(tail -n 1 "$scratch/advisories.log")"
 fi
 
 # ---- what was published ----
@@ -184,4 +201,4 @@ else
     verdict semver SKIP "no release has been tagged"
 fi
 
-exit "$failed"
+finish

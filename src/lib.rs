@@ -42,6 +42,16 @@
 //! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
 //! - `time`: waits with a deadline, on compio's timers: `Semaphore::acquire_timeout`,
 //!   `Condvar::wait_timeout` and `Condvar::wait_timeout_while`.
+//!
+//! # Versions of compio
+//!
+//! A version 0.x of this crate is for one version 0.y of compio: 0.1 for compio 0.19. A change of
+//! that is a breaking change, and comes with a new 0.x. Not only because two types of compio's are
+//! in this API, `compio_driver::DriverType` in [`TierError`] and `compio_runtime::time::Elapsed` in
+//! `Semaphore::acquire_timeout`, which is the error that compio's own `timeout` yields: this crate
+//! recognizes the tasks of the compio that it was built with. Those of another version are any
+//! executor's to it, each woken by its own waker, and that version's runtimes have neither a tier
+//! nor the timers that `acquire_timeout` asks for.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]

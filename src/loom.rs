@@ -64,12 +64,18 @@ mod imp {
 #[cfg(compio_sync_loom)]
 mod imp {
     use std::{
+        cell::Cell,
         sync::atomic::Ordering::{self, Relaxed},
         task::Waker,
     };
 
     use loom::sync::atomic;
     pub(crate) use loom::{cell::UnsafeCell, thread::yield_now};
+
+    std::thread_local! {
+        /// How many read-modify-writes there have been. std's: all threads of a model run on one.
+        pub(crate) static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
 
     /// loom's atomics, each with a second one that is changed just before each access.
     ///
@@ -111,6 +117,7 @@ mod imp {
 
                 $(#[track_caller]
                 pub(crate) fn $method(&self, $($arg: $ty),*) -> $ret {
+                    STEPS.set(STEPS.get() + 1);
                     self.accesses.fetch_add(1, Relaxed);
                     self.value.$method($($arg),*)
                 })*

@@ -42,9 +42,9 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 /// is everyone who comes later. Since most semaphores are never closed, [`acquire`](Self::acquire)
 /// yields a plain permit, without a `Result` to unwrap at every use; on a closed semaphore it
 /// panics. Code that has to live with being turned away asks with
-/// [`or_closed`](Acquire::or_closed), which yields [`Closed`] instead. A panic was preferred to the
-/// other two plain answers, to wait for ever and to hand out permits all the same: the first would
-/// hang a shutdown, the second would defeat it.
+/// [`or_closed`](Acquire::or_closed), which yields an [`AcquireError`] instead. A panic was preferred
+/// to the other two plain answers, to wait for ever and to hand out permits all the same: the first
+/// would hang a shutdown, the second would defeat it.
 ///
 /// # Examples
 ///
@@ -471,7 +471,7 @@ impl Semaphore {
     /// Adds `count` permits for good.
     ///
     /// Those who wait get them as they get permits that are given back. A debt that
-    /// [`forget_permits`](Self::forget_permits) has left is repaid first.
+    /// [`remove_permits`](Self::remove_permits) has left is repaid first.
     ///
     /// # Panics
     ///
@@ -504,7 +504,8 @@ impl Semaphore {
     ///
     /// Only permits that are available are taken, and none while another thread is handing some to
     /// those who wait; it never waits for any to be given back. See
-    /// [`forget_permits`](Self::forget_permits) for taking an exact number.
+    /// [`remove_permits`](Self::remove_permits) for taking an exact number. tokio's name for this is
+    /// `forget_permits`.
     ///
     /// # Examples
     ///
@@ -515,6 +516,7 @@ impl Semaphore {
     /// drop(permit);
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
+    #[doc(alias = "forget_permits")]
     pub fn reduce_permits(&self, count: usize) -> usize {
         let taken = self.queue.reduce(count);
         // ORDERING: Relaxed. A count; the permits are in the queue's word.
@@ -524,8 +526,8 @@ impl Semaphore {
 
     /// Takes exactly `count` permits away for good, at once.
     ///
-    /// Those that are held at the time become a debt: as many of the permits that are given back
-    /// next are not handed out again.
+    /// The reverse of [`add_permits`](Self::add_permits). Those that are held at the time become a
+    /// debt: as many of the permits that are given back next are not handed out again.
     ///
     /// # Panics
     ///
@@ -537,12 +539,12 @@ impl Semaphore {
     /// ```
     /// let semaphore = compio_sync::Semaphore::new(2);
     /// let held = semaphore.try_acquire_many(2).unwrap();
-    /// semaphore.forget_permits(1);
+    /// semaphore.remove_permits(1);
     /// assert_eq!((semaphore.max_permits(), semaphore.in_use()), (1, 2));
     /// drop(held);
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
-    pub fn forget_permits(&self, count: usize) {
+    pub fn remove_permits(&self, count: usize) {
         self.change_capacity(
             |capacity| {
                 usize::try_from(capacity)
@@ -550,7 +552,7 @@ impl Semaphore {
                     .checked_sub(count)
                     .map(|rest| rest as isize)
             },
-            "Semaphore::forget_permits: there are fewer permits than that in all",
+            "Semaphore::remove_permits: there are fewer permits than that in all",
         );
         self.queue.forget(count);
     }
@@ -667,13 +669,13 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use compio_sync::{Closed, Semaphore};
+    /// use compio_sync::{AcquireError, Semaphore};
     ///
     /// # compio::runtime::Runtime::new().unwrap().block_on(async {
     /// let semaphore = Semaphore::new(1);
     /// semaphore.close();
     /// assert!(semaphore.try_acquire().is_none());
-    /// assert_eq!(semaphore.acquire().or_closed().await.unwrap_err(), Closed);
+    /// assert_eq!(semaphore.acquire().or_closed().await.unwrap_err(), AcquireError);
     /// # });
     /// ```
     pub fn close(&self) {
@@ -718,12 +720,15 @@ fn check_count(count: usize) {
 
 /// The error of acquiring from a [closed](Semaphore#closing) semaphore.
 ///
+/// Yielded by futures that were asked for it, with [`Acquire::or_closed`] and
+/// [`AcquireOwned::or_closed`]. The name is tokio's, for the same.
+///
 /// # Examples
 ///
 /// ```
-/// use compio_sync::{Closed, Semaphore};
+/// use compio_sync::{AcquireError, Semaphore};
 ///
-/// async fn serve(connections: &Semaphore) -> Result<(), Closed> {
+/// async fn serve(connections: &Semaphore) -> Result<(), AcquireError> {
 ///     let _permit = connections.acquire().or_closed().await?;
 ///     Ok(())
 /// }
@@ -732,16 +737,16 @@ fn check_count(count: usize) {
 /// let connections = Semaphore::new(1);
 /// assert_eq!(serve(&connections).await, Ok(()));
 /// connections.close();
-/// assert_eq!(serve(&connections).await, Err(Closed));
+/// assert_eq!(serve(&connections).await, Err(AcquireError));
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed;
+pub struct AcquireError;
 
-impl fmt::Display for Closed {
+impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the semaphore has been closed")
     }
 }
 
-impl std::error::Error for Closed {}
+impl std::error::Error for AcquireError {}

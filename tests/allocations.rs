@@ -462,6 +462,43 @@ fn uncontended_use_allocates_nothing_at_all() {
     });
 }
 
+#[test]
+fn blocking_call_allocates_once() {
+    watched("blocking_call_allocates_once", || {
+        for waits in [false, true] {
+            let semaphore = Arc::new(Semaphore::new(0));
+            let released = Arc::new(Barrier::new(2));
+            let giver = thread::spawn({
+                let (semaphore, released) = (semaphore.clone(), released.clone());
+                move || {
+                    for _ in 0..2 {
+                        while waits && semaphore.waiter_count() == 0 {
+                            thread::yield_now();
+                        }
+                        semaphore.add_permits(1);
+                        released.wait();
+                    }
+                }
+            });
+            let mut counted = 0;
+            // The first round fetches what the thread keeps: its handle, and a waiter.
+            for _ in 0..2 {
+                if !waits {
+                    released.wait();
+                }
+                let before = allocations();
+                semaphore.blocking_acquire().forget();
+                counted = allocations() - before;
+                if waits {
+                    released.wait();
+                }
+            }
+            giver.join().unwrap();
+            assert_eq!(counted, 1, "waits: {waits}");
+        }
+    });
+}
+
 // ---- nothing stays ----
 
 const MILLION: usize = 1_000_000;

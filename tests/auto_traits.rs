@@ -19,7 +19,7 @@ is!(Acquire<'_>: Send, Sync, Unpin);
 is!(AcquireOrClosed<'_>: Send, Sync, Unpin);
 is!(AcquireOwned: Send, Sync, Unpin);
 is!(AcquireOwnedOrClosed: Send, Sync, Unpin);
-is!(Closed: Send, Sync, Unpin, Copy, std::error::Error);
+is!(AcquireError: Send, Sync, Unpin, Copy, std::error::Error);
 
 is!(Condvar: Send, Sync, Unpin);
 is!(Event: Send, Sync, Unpin);

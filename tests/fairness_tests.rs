@@ -13,7 +13,7 @@ use std::{
 
 use common::{Hooks, Polled, Task, Watchdog, World, panic_of, until, yield_now};
 use compio_sync::{
-    Acquire, AcquireOrClosed, Closed, Condvar, Fairness, Mutex, OwnedMutexGuard,
+    Acquire, AcquireError, AcquireOrClosed, Condvar, Fairness, Mutex, OwnedMutexGuard,
     OwnedSemaphorePermit, Semaphore, SemaphorePermit,
 };
 use futures_util::{FutureExt, future::BoxFuture, poll};
@@ -709,9 +709,9 @@ fn unpolled_heir_of_a_passed_head_that_is_dropped_is_handed_nothing() {
 #[test]
 fn reduced_and_forgotten_permits_are_lost_to_a_called_head() {
     let reduce: fn(&Semaphore) = |it| assert_eq!(it.reduce_permits(1), 1);
-    let forget: fn(&Semaphore) = |it| it.forget_permits(1);
+    let forget: fn(&Semaphore) = |it| it.remove_permits(1);
     let into_debt: fn(&Semaphore) = |it| {
-        it.forget_permits(2);
+        it.remove_permits(2);
         it.add_permits(1);
     };
     for lose in [reduce, forget, into_debt] {
@@ -737,7 +737,7 @@ fn called_head_that_lost_its_permit_and_was_not_polled_is_there_for_the_next() {
     let held = semaphore.try_acquire();
     let mut head = Polled::pending(semaphore.acquire());
     drop(held);
-    semaphore.forget_permits(1);
+    semaphore.remove_permits(1);
     semaphore.add_permits(1);
     assert_eq!((head.wakes(), counts(&semaphore)), (1, [1, 0, 1, 1]));
     drop(head.ready());
@@ -754,7 +754,7 @@ fn closing_turns_a_called_head_and_those_behind_it_away() {
     drop(held);
     semaphore.close();
     assert_eq!((head.wakes(), next.wakes()), (1, 1));
-    assert_eq!(head.ready().unwrap_err(), Closed);
+    assert_eq!(head.ready().unwrap_err(), AcquireError);
     panic_of(|| next.poll());
     assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
 }
@@ -769,7 +769,7 @@ fn closing_turns_a_head_away_that_came_in_vain() {
     head.waits();
     semaphore.close();
     assert_eq!((head.wakes(), semaphore.waiter_count()), (2, 0));
-    assert_eq!(head.ready().unwrap_err(), Closed);
+    assert_eq!(head.ready().unwrap_err(), AcquireError);
     drop(held);
     assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
 }
@@ -788,7 +788,7 @@ fn closing_turns_one_away_that_was_passed_over() {
         }
         semaphore.close();
         assert_eq!(late.wakes(), 1 + usize::from(comes_back));
-        assert_eq!(late.ready().unwrap_err(), Closed);
+        assert_eq!(late.ready().unwrap_err(), AcquireError);
         drop(held);
         assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
     }

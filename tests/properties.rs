@@ -33,7 +33,7 @@ enum Op {
     Merge(Index, Index),
     Add(usize),
     Reduce(usize),
-    ForgetPermits(usize),
+    RemovePermits(usize),
 }
 
 /// A number of permits: few, nearly the greatest, half of it, beyond it.
@@ -59,7 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<(Index, Index)>().prop_map(|(one, other)| Op::Merge(one, other)),
         2 => count().prop_map(Op::Add),
         2 => count().prop_map(Op::Reduce),
-        2 => count().prop_map(Op::ForgetPermits),
+        2 => count().prop_map(Op::RemovePermits),
     ]
 }
 
@@ -209,11 +209,11 @@ fn permits_add_up(initial: usize, ops: Vec<Op>) {
                 model.available -= taken;
                 model.capacity -= taken;
             }
-            Op::ForgetPermits(count) if count as i128 > model.capacity => {
-                panic_of(|| semaphore.forget_permits(count));
+            Op::RemovePermits(count) if count as i128 > model.capacity => {
+                panic_of(|| semaphore.remove_permits(count));
             }
-            Op::ForgetPermits(count) => {
-                semaphore.forget_permits(count);
+            Op::RemovePermits(count) => {
+                semaphore.remove_permits(count);
                 model.available -= count as i128;
                 model.capacity -= count as i128;
             }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{Hooks, Polled, Task, Watchdog, World, claims::Primitive, message, panic_of, until};
-use compio_sync::{Closed, Fairness, OwnedSemaphorePermit, Semaphore};
+use compio_sync::{AcquireError, Fairness, OwnedSemaphorePermit, Semaphore};
 use futures_util::{FutureExt, future::BoxFuture, poll};
 
 struct Permit<const LIMIT: u8>(Semaphore);
@@ -205,7 +205,7 @@ fn request_for_no_permits_never_waits() {
         semaphore.close();
         assert!(semaphore.try_acquire_many(0).is_none());
         let refused = Polled::new(semaphore.acquire_many(0).or_closed()).ready();
-        assert_eq!(refused.unwrap_err(), Closed);
+        assert_eq!(refused.unwrap_err(), AcquireError);
     });
 }
 
@@ -531,7 +531,7 @@ fn debt_is_repaid_before_anybody_is_granted() {
         let semaphore = Semaphore::with_fairness(3, fairness);
         let mut held = semaphore.try_acquire_many(3).unwrap();
         let mut waits = Polled::pending(semaphore.acquire());
-        semaphore.forget_permits(2);
+        semaphore.remove_permits(2);
         assert_eq!(counts(&semaphore), [0, 3, 1, 1]);
         for in_use in [2, 1] {
             drop(held.split(1));
@@ -548,7 +548,7 @@ fn debt_is_repaid_before_anybody_is_granted() {
 fn added_permits_repay_a_debt_first() {
     let semaphore = Semaphore::new(2);
     let held = semaphore.try_acquire_many(2).unwrap();
-    semaphore.forget_permits(2);
+    semaphore.remove_permits(2);
     assert!(semaphore.try_acquire().is_none());
     semaphore.add_permits(3);
     assert_eq!(counts(&semaphore), [1, 2, 3, 0]);
@@ -557,22 +557,22 @@ fn added_permits_repay_a_debt_first() {
 }
 
 #[test]
-fn forgetting_takes_available_permits_at_once() {
+fn removing_takes_available_permits_at_once() {
     let semaphore = Semaphore::new(3);
-    semaphore.forget_permits(2);
+    semaphore.remove_permits(2);
     assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
-    semaphore.forget_permits(0);
+    semaphore.remove_permits(0);
     semaphore.add_permits(0);
     assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
 }
 
 #[test]
-fn forgetting_more_than_there_are_panics_and_changes_nothing() {
+fn removing_more_than_there_are_panics_and_changes_nothing() {
     let semaphore = Semaphore::new(2);
     let held = semaphore.try_acquire().unwrap();
     for count in [3, usize::MAX] {
-        let panic = panic_of(|| semaphore.forget_permits(count));
-        assert!(panic.starts_with("Semaphore::forget_permits:"), "{panic}");
+        let panic = panic_of(|| semaphore.remove_permits(count));
+        assert!(panic.starts_with("Semaphore::remove_permits:"), "{panic}");
     }
     drop(held);
     assert_eq!(counts(&semaphore), [2, 0, 2, 0]);
@@ -603,7 +603,7 @@ fn adding_too_many_panics_and_changes_nothing() {
         counts(&semaphore),
         [0, Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS, 0]
     );
-    semaphore.forget_permits(Semaphore::MAX_PERMITS);
+    semaphore.remove_permits(Semaphore::MAX_PERMITS);
     assert_eq!(counts(&semaphore), [0, Semaphore::MAX_PERMITS, 0, 0]);
     drop(all);
     assert_eq!(counts(&semaphore), [0; 4]);
@@ -661,8 +661,8 @@ fn closing_turns_away_who_waits_and_who_comes_later() {
         );
         assert_eq!(panic_of(|| waits.poll()), CLOSED);
         assert_eq!(panic_of(|| owned.poll()), CLOSED);
-        assert_eq!(or_closed.ready().unwrap_err(), Closed);
-        assert_eq!(owned_or_closed.ready().unwrap_err(), Closed);
+        assert_eq!(or_closed.ready().unwrap_err(), AcquireError);
+        assert_eq!(owned_or_closed.ready().unwrap_err(), AcquireError);
 
         assert_eq!(panic_of(|| Polled::new(semaphore.acquire()).poll()), CLOSED);
         assert_eq!(panic_of(|| semaphore.blocking_acquire()), CLOSED);
@@ -670,14 +670,14 @@ fn closing_turns_away_who_waits_and_who_comes_later() {
             Polled::new(semaphore.acquire().or_closed())
                 .ready()
                 .unwrap_err(),
-            Closed
+            AcquireError
         );
         drop(held);
         assert!(semaphore.try_acquire().is_none());
         assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
         semaphore.add_permits(1);
         assert!(semaphore.clone().try_acquire_owned().is_none());
-        assert_eq!(Closed.to_string(), "the semaphore has been closed");
+        assert_eq!(AcquireError.to_string(), "the semaphore has been closed");
     });
 }
 
@@ -736,7 +736,7 @@ fn closing_ends_the_waits_of_tasks_and_threads() {
             until(|| semaphore.waiter_count() == 9);
             semaphore.close();
             for (n, task) in tasks.into_iter().enumerate() {
-                assert_eq!(task.join(), [CLOSED, &Closed.to_string()][n % 2]);
+                assert_eq!(task.join(), [CLOSED, &AcquireError.to_string()][n % 2]);
             }
             assert_eq!(thread.join().unwrap(), CLOSED);
             assert_eq!(counts(&semaphore), [1, 0, 1, 0]);
@@ -820,10 +820,10 @@ fn permits_are_conserved_while_their_number_changes() {
                 .collect();
             until(|| {
                 semaphore.add_permits(3);
-                semaphore.forget_permits(2);
+                semaphore.remove_permits(2);
                 semaphore.add_permits(1);
-                semaphore.forget_permits(semaphore.reduce_permits(1) ^ 1);
-                semaphore.forget_permits(1);
+                semaphore.remove_permits(semaphore.reduce_permits(1) ^ 1);
+                semaphore.remove_permits(1);
                 tasks.iter().all(Task::has_ended)
             });
             tasks.into_iter().for_each(Task::join);

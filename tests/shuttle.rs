@@ -257,7 +257,7 @@ fn semaphore_keeps_count(fairness: Fairness) {
                         added.fetch_sub(semaphore.reduce_permits(1), Relaxed);
                     }
                     _ => {
-                        semaphore.forget_permits(1);
+                        semaphore.remove_permits(1);
                         added.fetch_sub(1, Relaxed);
                     }
                 }

@@ -206,6 +206,7 @@ class Axis:
 
 class Svg:
     def __init__(self, width, height, title):
+        self.width = width
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
             f' width="{width}" height="{height}" role="img">',
@@ -225,9 +226,12 @@ class Svg:
     def legend(self, columns, y):
         x = 28
         for column in columns:
+            width = 36 + 6.6 * len(column)
+            if x + width > self.width:
+                x, y = 28, y + 18
             self.mark(column, x, y - 4)
             self.text(x + 10, y, column)
-            x += 36 + 6.6 * len(column)
+            x += width
 
     def mark(self, column, x, y):
         name, shape = SERIES[column]

@@ -14,20 +14,22 @@ PEERS = (TOKIO, ASYNC_LOCK, ASYNCBAND)
 # async-lock promises nobody a turn.
 FAIR_PEERS = (TOKIO, ASYNCBAND)
 
-# A few that stand for the others.
+# A few that stand for the others, those included in which others are faster.
 OVERVIEW = [
     ("uncontended/acquire", "acquire and release, uncontended"),
     ("contend/1x64/1 permits/yield", "64 tasks of one runtime, 1 permit"),
     ("contend/1x64/10 permits/yield", "64 tasks of one runtime, 10 permits"),
+    ("contend/2x1/1 permits/yield", "2 runtimes x 1 task, 1 permit"),
     ("contend/2x8/1 permits/yield", "2 runtimes x 8 tasks, 1 permit"),
-    ("contend/2x64/1 permits/yield", "2 runtimes x 64 tasks, 1 permit"),
     ("contend/2x64/10 permits/yield", "2 runtimes x 64 tasks, 10 permits"),
-    ("contend/2x8/10 permits/read", "2 runtimes x 8 tasks, 10 permits, file reads"),
     ("mixed/2x16/4 permits", "2 runtimes x 16 tasks, 4 permits, mostly file reads"),
+    ("latency/1x64/1 permits", "99th percentile of acquiring, 64 tasks, 1 permit"),
     ("condvar/all, 1 runtimes/256", "waking 256 tasks of one runtime by a condvar"),
     ("fan-out/1 runtime, awake/16", "waking 16 tasks of another runtime, awake"),
     ("fan-out/1 runtime, asleep/16", "waking 16 tasks of another runtime, asleep"),
     ("fan-out/1 runtime, asleep/1024", "waking 1,024 tasks of another runtime, asleep"),
+    ("ping-pong/awake, apart", "2 runtimes, awake, that wake each other by turns"),
+    ("cancel/1 runtimes/0 others", "calling off waits, 1 runtime"),
     ("cancel/2 runtimes/64 others", "calling off waits, 2 runtimes"),
 ]
 

@@ -28,7 +28,9 @@ FILES = ["queue", "queue/wait", "queue/turn", "waiter", "inbox", "doorbell", "ge
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
 SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
-SKIP = os.environ.get("MUTANTS_SKIP", SLOW)
+# Models of what an operation costs: a mutant that only costs more breaks nothing.
+COSTS = "::steps::"
+SKIP = os.environ.get("MUTANTS_SKIP", f"{SLOW}|{COSTS}")
 PREEMPTIONS = int(os.environ.get("MUTANTS_PREEMPTIONS", 2))
 # How many seconds a model may take; without a mutant none takes a tenth of that.
 LIMIT = int(os.environ.get("MUTANTS_LIMIT", 300))

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | at most N at a time: open files, connections, requests under way | [`Semaphore`] | a permit is a value that goes where the work goes |
 //! | at most N bytes, rows or credits at a time | [`Semaphore`] and [`acquire_many`](crate::Semaphore::acquire_many) | a large request is passed by a bounded number of small ones, so it is not starved |
+//! | at most N in a second, on all runtimes together | [`Semaphore`], whose permits are [forgotten](crate::SemaphorePermit::forget) and [added](crate::Semaphore::add_permits) by a clock | see [below](#limiting-a-rate) |
 //! | one at a time, with data, across `await` | [`Mutex`] | the guard may be held across `await`, sent to another thread, or mapped to a part |
 //! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | nobody waits long enough for a task switch to pay |
 //! | to wait until something under a mutex has changed | [`Condvar`] | what has been tested is still true on the next line |
@@ -74,6 +75,47 @@
 //! ```
 //!
 //! compio cancels a task whose handle is dropped, hence `detach`.
+//!
+//! # Limiting a rate
+//!
+//! A permit that is forgotten does not come back, so a semaphore whose permits one task adds by the
+//! clock is a token bucket. Closing it turns away who waits, and ends that task.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use compio::time::sleep;
+//! use compio_sync::{AcquireError, Semaphore};
+//!
+//! /// How many can be saved up, and how many there are each time.
+//! const BURST: usize = 20;
+//! const REFILL: usize = 10;
+//! static REQUESTS: Semaphore = Semaphore::new(BURST);
+//!
+//! async fn refill() {
+//!     while !REQUESTS.is_closed() {
+//!         sleep(Duration::from_millis(10)).await;
+//!         let room = BURST.saturating_sub(REQUESTS.available_permits());
+//!         REQUESTS.add_permits(room.min(REFILL));
+//!     }
+//! }
+//!
+//! async fn request() -> Result<(), AcquireError> {
+//!     REQUESTS.acquire().or_closed().await?.forget();
+//!     // ... at most 1000 a second, after the first ...
+//!     Ok(())
+//! }
+//!
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
+//! let clock = compio::runtime::spawn(refill());
+//! for _ in 0..50 {
+//!     request().await.unwrap();
+//! }
+//! REQUESTS.close();
+//! clock.await.unwrap();
+//! assert_eq!(request().await, Err(AcquireError));
+//! # });
+//! ```
 //!
 //! # Examples to run
 //!

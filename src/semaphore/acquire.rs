@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Closed, OwnedSemaphorePermit, Semaphore, SemaphorePermit, check_count};
+use super::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, check_count};
 use crate::waiter_queue::{Left, Outcome, Slot};
 
 /// A wait for permits: what all of the futures are made of.
@@ -31,11 +31,11 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
     }
 
     #[inline]
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), AcquireError>> {
         if self.count == 0 {
             // Never waits, not even behind others.
             return Poll::Ready(if self.semaphore.is_closed() {
-                Err(Closed)
+                Err(AcquireError)
             } else {
                 Ok(())
             });
@@ -46,7 +46,7 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
             .poll_take(&mut self.slot, self.count, cx)
         {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(None | Some(Outcome::Refused)) => Poll::Ready(Err(Closed)),
+            Poll::Ready(None | Some(Outcome::Refused)) => Poll::Ready(Err(AcquireError)),
             Poll::Ready(Some(Outcome::Granted | Outcome::Broadcast)) => Poll::Ready(Ok(())),
         }
     }
@@ -105,11 +105,11 @@ impl<'a> Acquire<'a> {
         self.wait.give_up().then(|| self.wait.permit())
     }
 
-    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
+    /// Yields an [`AcquireError`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///
-    /// The future yields [`Closed`] if the semaphore is or gets closed.
+    /// The future yields an [`AcquireError`] if the semaphore is or gets closed.
     ///
     /// # Cancel safety
     ///
@@ -135,7 +135,7 @@ impl<'a> Future for Acquire<'a> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx).map(|result| match result {
             Ok(()) => self.wait.permit(),
-            Err(Closed) => closed(),
+            Err(AcquireError) => closed(),
         })
     }
 }
@@ -147,7 +147,7 @@ pub struct AcquireOrClosed<'a> {
 }
 
 impl<'a> Future for AcquireOrClosed<'a> {
-    type Output = Result<SemaphorePermit<'a>, Closed>;
+    type Output = Result<SemaphorePermit<'a>, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx).map_ok(|()| self.wait.permit())
@@ -165,11 +165,11 @@ impl AcquireOwned {
         Self { wait }
     }
 
-    /// Yields [`Closed`] on a closed semaphore, instead of panicking.
+    /// Yields an [`AcquireError`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
     ///
-    /// The future yields [`Closed`] if the semaphore is or gets closed.
+    /// The future yields an [`AcquireError`] if the semaphore is or gets closed.
     ///
     /// # Cancel safety
     ///
@@ -197,7 +197,7 @@ impl Future for AcquireOwned {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx).map(|result| match result {
             Ok(()) => self.wait.permit(),
-            Err(Closed) => closed(),
+            Err(AcquireError) => closed(),
         })
     }
 }
@@ -209,7 +209,7 @@ pub struct AcquireOwnedOrClosed {
 }
 
 impl Future for AcquireOwnedOrClosed {
-    type Output = Result<OwnedSemaphorePermit, Closed>;
+    type Output = Result<OwnedSemaphorePermit, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx).map_ok(|()| self.wait.permit())

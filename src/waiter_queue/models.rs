@@ -43,6 +43,7 @@ mod notice;
 mod overtake;
 mod permit;
 mod primitive;
+mod steps;
 
 // ---- running ----
 

@@ -412,7 +412,7 @@ impl semaphore::Permits for Bounded {
     }
 
     /// It knows no debts.
-    fn forget_permits(&self, _count: usize) {
+    fn remove_permits(&self, _count: usize) {
         unreachable!()
     }
 
@@ -436,7 +436,7 @@ impl semaphore::Permits for Bounded {
         [inner.permits, inner.capacity, in_use, inner.line.len()]
     }
 
-    fn may_forget(&self, _count: usize) -> bool {
+    fn may_remove(&self, _count: usize) -> bool {
         false
     }
 }

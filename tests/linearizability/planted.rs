@@ -339,7 +339,7 @@ impl semaphore::Permits for Simple {
     }
 
     /// It knows no debts.
-    fn forget_permits(&self, _count: usize) {
+    fn remove_permits(&self, _count: usize) {
         unreachable!()
     }
 
@@ -359,7 +359,7 @@ impl semaphore::Permits for Simple {
         [inner.permits, capacity, in_use, inner.line.len()]
     }
 
-    fn may_forget(&self, _count: usize) -> bool {
+    fn may_remove(&self, _count: usize) -> bool {
         false
     }
 }

@@ -52,7 +52,7 @@ pub enum Call {
         at_most: usize,
         taken: usize,
     },
-    Forget(usize),
+    Remove(usize),
     /// Changes how many permits there are in all.
     Capacity(i64),
     Close,
@@ -107,7 +107,7 @@ impl Model for State {
                 views.iter_mut().for_each(take);
                 views
             }
-            Call::Forget(count) => line.change(alone, |line| line.permits -= count as i64),
+            Call::Remove(count) => line.change(alone, |line| line.permits -= count as i64),
             Call::Capacity(by) => {
                 let capacity = state.capacity + by;
                 return vec![Self {
@@ -160,10 +160,10 @@ pub trait Permits: Send + Sync + 'static {
     fn merge(&self, permit: &mut Self::Permit, other: Self::Permit);
     fn add(&self, count: usize);
     fn reduce(&self, count: usize) -> usize;
-    fn forget_permits(&self, count: usize);
-    /// Whether as many can be forgotten without a panic. There may be fewer by the time of the call,
+    fn remove_permits(&self, count: usize);
+    /// Whether as many can be removed without a panic. There may be fewer by the time of the call,
     /// but not by more than what the players take away in one window.
-    fn may_forget(&self, count: usize) -> bool {
+    fn may_remove(&self, count: usize) -> bool {
         self.counts()[1] > 2 * count + 6
     }
     fn close(&self);
@@ -210,8 +210,8 @@ impl Permits for Semaphore {
         self.reduce_permits(count)
     }
 
-    fn forget_permits(&self, count: usize) {
-        self.forget_permits(count);
+    fn remove_permits(&self, count: usize) {
+        self.remove_permits(count);
     }
 
     fn close(&self) {
@@ -367,10 +367,10 @@ impl<P: Permits> System for Playing<P> {
             }
             18 => {
                 let count = player.below(3);
-                if permits.may_forget(count) {
-                    let timed = player.call(|| permits.forget_permits(count));
+                if permits.may_remove(count) {
+                    let timed = player.call(|| permits.remove_permits(count));
                     player.log(&timed, Call::Capacity(-(count as i64)));
-                    player.log(&timed, Call::Forget(count));
+                    player.log(&timed, Call::Remove(count));
                 }
             }
             _ => match player.below(16) {

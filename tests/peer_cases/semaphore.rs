@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use compio_sync::{Closed, Semaphore};
+use compio_sync::{AcquireError, Semaphore};
 
 use crate::{
     common::{Hooks, Polled, panic_of},
@@ -83,14 +83,14 @@ fn closing_wakes_everybody_with_their_wakers_outside() {
     semaphore.close();
     for wait in &mut waits {
         assert_eq!(wait.wakes(), 1);
-        assert_eq!(wait.ready(), Err(Closed));
+        assert_eq!(wait.ready(), Err(AcquireError));
         assert_eq!(wait.hooks().wakers(), 0);
     }
 }
 
 fn acquire_or_closed(
     semaphore: &Arc<Semaphore>,
-) -> impl Future<Output = Result<(), Closed>> + use<> {
+) -> impl Future<Output = Result<(), AcquireError>> + use<> {
     let acquire = semaphore.clone().acquire_owned().or_closed();
     async { acquire.await.map(drop) }
 }
@@ -118,7 +118,7 @@ fn closed_semaphore_takes_permits_but_hands_none_out() {
     drop(permit);
     assert_eq!(semaphore.available_permits(), 3);
     assert!(semaphore.try_acquire().is_none());
-    semaphore.forget_permits(3);
+    semaphore.remove_permits(3);
     assert_eq!(
         (semaphore.available_permits(), semaphore.max_permits()),
         (0, 0)

@@ -205,7 +205,7 @@ fn the_greatest_number_of_permits_is_a_number_like_any_other() {
             let Poll::Ready(permit) = poll_once(rest.as_mut()) else {
                 panic!("all are there")
             };
-            semaphore.forget_permits(MAX);
+            semaphore.remove_permits(MAX);
             assert_eq!((semaphore.max_permits(), semaphore.in_use()), (0, MAX));
             drop(permit);
             assert_eq!((semaphore.available_permits(), semaphore.in_use()), (0, 0));
@@ -240,7 +240,7 @@ fn storms_of_permits_are_accounted_for_exactly() {
                             4 if semaphore.max_permits() > 40 => {
                                 // There may be too few, held ones included, and then nothing changes.
                                 let forgotten = catch_unwind(AssertUnwindSafe(|| {
-                                    semaphore.forget_permits(count)
+                                    semaphore.remove_permits(count)
                                 }));
                                 if forgotten.is_ok() {
                                     change -= count as isize;
@@ -311,7 +311,7 @@ fn runtimes_come_and_go_by_the_hundred_while_others_wake_them() {
                     while !over.load(Relaxed) {
                         drop(semaphore.try_acquire());
                         semaphore.add_permits(1);
-                        semaphore.forget_permits(1);
+                        semaphore.remove_permits(1);
                         event.set();
                         event.reset();
                         queue.wake_one();
@@ -516,7 +516,7 @@ fn wakers_may_use_the_semaphore_that_wakes_them() {
                         .and_then(|others| others.lock().unwrap().pop());
                     drop(other);
                     theirs.add_permits(1);
-                    theirs.forget_permits(1);
+                    theirs.remove_permits(1);
                 })));
                 assert!(
                     wait.as_mut()

@@ -1,0 +1,139 @@
+//! How many atomic read-modify-writes there are on the way of an operation that nobody interferes
+//! with: the numbers that [the guide](crate::guide::cost) and the types' documentation give.
+
+use super::*;
+use crate::{Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, loom::STEPS};
+
+const STRICT: Fairness = Fairness::Fifo;
+const PASSING: Fairness = Fairness::Bounded(1);
+
+/// How many steps `f` takes, and what it yields.
+fn count<R>(f: impl FnOnce() -> R) -> (usize, R) {
+    let before = STEPS.get();
+    let result = f();
+    (STEPS.get() - before, result)
+}
+
+fn steps<R>(f: impl FnOnce() -> R) -> usize {
+    count(f).0
+}
+
+fn poll<F: Future + Unpin>(future: &mut F, probe: &Probe) -> Poll<F::Output> {
+    let waker = probe.waker();
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+/// The steps of beginning to wait, of `let_go`, and of going on.
+fn steps_of_a_wait<F: Future + Unpin>(mut wait: F, let_go: impl FnOnce()) -> [usize; 3] {
+    let probe = Probe::new();
+    let begin = steps(|| assert!(poll(&mut wait, &probe).is_pending()));
+    let let_go = steps(let_go);
+    assert_eq!(probe.wakes(), 1, "the waiter is lost");
+    let (go_on, end) = count(|| poll(&mut wait, &probe));
+    assert!(end.is_ready(), "the waiter is lost");
+    [begin, let_go, go_on]
+}
+
+/// The steps of calling a wait off that has begun.
+fn steps_of_calling_off<F: Future + Unpin>(mut wait: F) -> usize {
+    let probe = Probe::new();
+    assert!(poll(&mut wait, &probe).is_pending());
+    steps(|| drop(wait))
+}
+
+#[test]
+fn what_need_not_wait_takes_one_step_and_another_to_give_it_back() {
+    explore(0, || {
+        for fairness in [STRICT, PASSING] {
+            let semaphore = Semaphore::with_fairness(1, fairness);
+            let mutex = Mutex::with_fairness((), fairness);
+            let probe = Probe::new();
+
+            let (taking, permit) = count(|| poll(&mut semaphore.acquire(), &probe));
+            assert_eq!([taking, steps(|| drop(permit))], [1, 1]);
+            let (taking, permit) = count(|| semaphore.try_acquire());
+            assert_eq!([taking, steps(|| drop(permit))], [1, 1]);
+            let (locking, guard) = count(|| poll(&mut mutex.lock(), &probe));
+            assert_eq!([locking, steps(|| drop(guard))], [1, 1]);
+            let (locking, guard) = count(|| mutex.try_lock());
+            assert_eq!([locking, steps(|| drop(guard))], [1, 1]);
+        }
+    });
+}
+
+#[test]
+fn event_that_is_set_is_seen_without_a_step() {
+    explore(0, || {
+        let event = Event::new();
+        assert_eq!(steps(|| event.set()), 1);
+        assert_eq!(steps(|| assert!(event.is_set())), 0);
+        let probe = Probe::new();
+        assert_eq!(
+            steps(|| assert!(poll(&mut event.wait(), &probe).is_ready())),
+            0
+        );
+        assert_eq!(steps(|| event.reset()), 1);
+    });
+}
+
+#[test]
+fn notification_that_finds_nobody_takes_one_step() {
+    explore(0, || {
+        let (condvar, queue) = (Condvar::new(), WaiterQueue::new());
+        assert_eq!(steps(|| condvar.notify_one()), 1);
+        assert_eq!(steps(|| condvar.notify_all()), 1);
+        assert_eq!(steps(|| queue.wake_one()), 1);
+        assert_eq!(steps(|| queue.wake_all()), 1);
+    });
+}
+
+#[test]
+fn wait_takes_two_steps_to_begin_five_to_be_let_go_and_none_or_four_to_go_on() {
+    explore(0, || {
+        for (fairness, going_on) in [(STRICT, 0), (PASSING, 4)] {
+            let expected = [2, 5, going_on];
+
+            let semaphore = Semaphore::with_fairness(1, fairness);
+            let permit = semaphore.try_acquire();
+            let wait = steps_of_a_wait(semaphore.acquire(), || drop(permit));
+            assert_eq!(wait, expected, "a semaphore");
+
+            let mutex = Mutex::with_fairness((), fairness);
+            let guard = mutex.try_lock();
+            let wait = steps_of_a_wait(mutex.lock(), || drop(guard));
+            assert_eq!(wait, expected, "a mutex");
+        }
+
+        let expected = [2, 5, 0];
+        let event = Event::new();
+        let wait = steps_of_a_wait(event.wait(), || event.set());
+        assert_eq!(wait, expected, "an event");
+
+        let queue = WaiterQueue::new();
+        let wait = steps_of_a_wait(Box::pin(queue.add_waiter_if(|| false)), || queue.wake_one());
+        assert_eq!(wait, expected, "a waiter queue");
+
+        // The mutex is given back, and locked again.
+        let (mutex, condvar) = (Mutex::with_fairness((), STRICT), Condvar::new());
+        let guard = mutex.try_lock().unwrap();
+        let wait = steps_of_a_wait(Box::pin(condvar.wait(guard)), || condvar.notify_one());
+        assert_eq!(wait, [2 + 1, 5, 0 + 1], "a condition variable");
+    });
+}
+
+#[test]
+fn wait_takes_four_steps_to_be_called_off() {
+    explore(0, || {
+        for fairness in [STRICT, PASSING] {
+            let semaphore = Semaphore::with_fairness(0, fairness);
+            assert_eq!(steps_of_calling_off(semaphore.acquire()), 4);
+            let mutex = Mutex::with_fairness((), fairness);
+            let _guard = mutex.try_lock();
+            assert_eq!(steps_of_calling_off(mutex.lock()), 4);
+        }
+        assert_eq!(steps_of_calling_off(Event::new().wait()), 4);
+        let queue = WaiterQueue::new();
+        let wait = Box::pin(queue.add_waiter_if(|| false));
+        assert_eq!(steps_of_calling_off(wait), 4);
+    });
+}
