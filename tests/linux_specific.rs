@@ -1472,8 +1472,7 @@ fn two_runtimes_release_as_many_wrapped_waiters_of_each_other_as_compio_has_room
     });
 }
 
-/// A single waiter of a runtime that sleeps by the generic tier is woken without its listener, which
-/// is who has to change the tier.
+/// The listener sleeps by one tier when the other is selected, and has to hear of it.
 #[test]
 fn tier_that_is_selected_later_is_used_from_then_on() {
     watched("tier_that_is_selected_later_is_used_from_then_on", || {

@@ -106,8 +106,7 @@ fn waits_inside_compios_combinators_are_delivered_like_all_others() {
     });
 }
 
-/// A single waiter of a runtime that sleeps is woken by its own waker, which takes one of those places.
-/// Until it is polled, the others are not.
+/// However many are released one by one, the runtime is rung once, and its queue has one more in it.
 #[test]
 fn releases_while_a_runtime_is_busy_do_not_fill_its_queue() {
     let _watchdog = Watchdog::new("releases_while_busy");

@@ -43,6 +43,12 @@ use super::{doorbell::Bell, listener};
 /// other things than this crate's waits fill that queue, a release can come to wait for the runtime
 /// that it rings. With `Futex` it never does.
 ///
+/// A waker that another thread calls may go on to use the runtime when the task that it wakes has
+/// completed already, and a compio 0.19 runtime that is dropped just then does not wait for it: that
+/// is a use of freed memory in compio. Waits that count as the runtime's are not woken in this way. For the
+/// others, which are woken by their own wakers with any crate, see to it that a runtime outlives
+/// the calls that release them, or let a task of its own poll each.
+///
 /// # Panics
 ///
 /// The first wait on a runtime panics, before anything is queued, if `COMPIO_SYNC_TIER` is not one
@@ -346,8 +352,7 @@ impl std::error::Error for TierError {}
 pub struct WakeStats {
     /// How often the runtime's listener has gone to sleep by this tier.
     pub sleeps: usize,
-    /// How often another thread has rung it. A single waiter that is woken by its own waker, as
-    /// `Generic` does one at a time, is delivered without a ring.
+    /// How often another thread has rung it.
     pub rings: usize,
     /// How many system calls ringing has made.
     ///
