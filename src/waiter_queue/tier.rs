@@ -47,7 +47,8 @@ use super::{doorbell::Bell, listener};
 /// completed already, and a compio 0.19 runtime that is dropped just then does not wait for it: that
 /// is a use of freed memory in compio. Waits that count as the runtime's are not woken in this way. For the
 /// others, which are woken by their own wakers with any crate, see to it that a runtime outlives
-/// the calls that release them, or let a task of its own poll each.
+/// the calls that release them, or let a task of its own poll each. A runtime that ends waits for
+/// whoever is ringing it at that moment.
 ///
 /// # Panics
 ///
