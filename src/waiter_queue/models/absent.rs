@@ -1,6 +1,233 @@
 //! Heads that were called and do not come: passed over, and back in line.
 
-use super::*;
+use super::{overtake::pass, *};
+
+/// One that was called and passed over, with nobody in line and no permit to be had.
+fn passed_over(queue: &Arc<Queue>) -> Wait {
+    let wait = Wait::permits(queue, 1).queued();
+    let other = Wait::permits(queue, 1).queued();
+    queue.give(1);
+    assert!(queue.try_take(1), "one may pass");
+    queue.give(1);
+    drop(other);
+    assert!(queue.try_take(1), "nobody is in line");
+    wait
+}
+
+#[test]
+fn one_that_does_not_come_is_passed_over_and_gets_its_permit_when_it_does() {
+    explore(2, || {
+        let (queue, data) = (bounded(1, 1), Data::new());
+        assert!(queue.try_take(1));
+        let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
+        queue.give(1);
+        assert_eq!(first.wakes(), 1);
+        // Passed once: as often as may be.
+        let newcomer = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || pass(&queue, &data)
+        });
+        let had = first.poll().is_ready();
+        if had {
+            data.add(1);
+            queue.give(1);
+        }
+        newcomer.join().unwrap();
+        run_all([&mut first, &mut second], [1, 0], || {
+            data.add(1);
+            queue.give(1);
+        });
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_was_passed_over_and_comes_back_is_passed_by_nobody() {
+    explore(3, || {
+        let queue = bounded(1, 1);
+        assert!(queue.try_take(1));
+        let mut first = Wait::permits(&queue, 1).queued();
+        let mut second = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        queue.give(1);
+        assert_eq!((first.wakes(), second.wakes()), (1, 1));
+        assert!(queue.try_take(1), "one may pass the second");
+        assert!(first.poll().is_pending());
+        // From here on nobody passes the first.
+        let newcomer = spawn({
+            let queue = queue.clone();
+            move || queue.try_take(1)
+        });
+        queue.give(1);
+        assert!(!newcomer.join().unwrap());
+        assert_eq!(first.wakes(), 2);
+        first.runs(1);
+        queue.give(1);
+        second.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn permit_granted_to_one_that_comes_back_is_not_taken_by_a_newcomer() {
+    // It has the turn, and puts itself in line, while nobody is known to be there.
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut wait = passed_over(&queue);
+        let newcomer = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                queue.try_take(1)
+            }
+        });
+        let had = wait.poll().is_ready();
+        let taken = newcomer.join().unwrap();
+        let had = had || wait.wakes() > 1 && wait.poll().is_ready();
+        assert!(taken != had, "{} have the permit", taken as u8 + had as u8);
+        queue.give(1);
+        if !had {
+            wait.runs(1);
+            queue.give(1);
+        }
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_was_passed_over_sees_what_came_before_its_permit_was_given() {
+    explore(3, || {
+        let (queue, data) = (bounded(0, 1), Data::new());
+        let mut wait = passed_over(&queue);
+        let giver = spawn({
+            let (queue, data) = (queue.clone(), data.clone());
+            move || {
+                data.add(1);
+                queue.give(1);
+            }
+        });
+        let had = wait.poll().is_ready();
+        if had {
+            assert_eq!(data.read(), 1);
+        }
+        giver.join().unwrap();
+        if !had {
+            wait.runs(1);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn permit_granted_to_the_head_is_not_taken_by_one_that_was_passed_over() {
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut absent = passed_over(&queue);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        assert!(head.poll().is_pending(), "it comes in vain");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = absent.poll().is_ready();
+        giver.join().unwrap();
+        assert_eq!(queue.permits(), 0);
+        let [(first, seen), (last, other)] = if had || absent.wakes() > 1 {
+            [(&mut absent, 1), (&mut head, 1)]
+        } else {
+            [(&mut head, 1), (&mut absent, 1)]
+        };
+        if !had {
+            first.runs(seen);
+        }
+        assert_eq!(last.wakes(), other, "two have the permit");
+        queue.give(1);
+        last.runs(other);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
+    // The release leaves its permit to the arrival's turn, and the head, which was passed to the
+    // limit, does not come.
+    explore(3, || {
+        let queue = bounded(0, 1);
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1), "one may pass");
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let mut arrival = Wait::permits(&queue, 1);
+        let had = arrival.poll().is_ready();
+        giver.join().unwrap();
+        if !had {
+            arrival.runs(0);
+        }
+        queue.give(1);
+        head.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn one_that_comes_back_is_granted_the_next_permit() {
+    explore(0, || {
+        let queue = bounded(0, 1);
+        let mut wait = passed_over(&queue);
+        assert!(wait.poll().is_pending());
+        queue.give(1);
+        assert_eq!((queue.permits(), wait.wakes()), (0, 2), "it may be passed");
+        wait.runs(1);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
+#[test]
+fn returned_head_is_passed_by_nobody_in_a_pause() {
+    explore(5, || {
+        let queue = bounded(0, 1);
+        // Somebody who wants one, passed over.
+        let mut one = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert!(queue.try_take(1));
+        queue.give(1);
+        assert!(queue.try_take(1));
+        // Somebody who wants two, passed over.
+        let mut two = Wait::permits(&queue, 2).queued();
+        queue.give(2);
+        assert!(queue.try_take(1));
+        queue.give(1);
+        assert!(queue.try_take(2));
+        assert!(one.poll().is_pending());
+        assert!(two.poll().is_pending());
+        assert_eq!(queue.len(), 2);
+        let giver = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.give(1);
+                queue.give(1);
+                assert!(!queue.try_take(1), "passed one who has returned");
+            }
+        });
+        queue.give(1);
+        giver.join().unwrap();
+        assert_eq!(one.wakes(), 2);
+        assert!(one.poll().is_ready());
+        assert_eq!(two.wakes(), 2);
+        assert!(two.poll().is_ready());
+    });
+}
 
 #[test]
 fn arrival_is_granted_what_a_passed_head_does_not_come_for() {
