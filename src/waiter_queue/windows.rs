@@ -178,7 +178,7 @@ impl Slot {
 }
 
 /// Rings a bell that was armed.
-pub(super) fn ring(bell: &Bell) {
+pub(super) fn ring(bell: &'static Bell) {
     let Some(line) = bell.iocp.take() else {
         return;
     };
