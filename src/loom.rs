@@ -20,8 +20,6 @@ mod imp {
         thread_local,
     };
 
-    pub(crate) use atomic_waker::AtomicWaker;
-
     /// `std::cell::UnsafeCell` with the interface of loom's, which sees each access begin and end.
     #[derive(Debug)]
     #[repr(transparent)]
@@ -161,23 +159,6 @@ mod imp {
         };
     }
     pub(crate) use local as thread_local;
-
-    /// loom's `AtomicWaker` with the interface of `atomic_waker`'s.
-    pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
-
-    impl AtomicWaker {
-        pub(crate) fn new() -> Self {
-            Self(loom::future::AtomicWaker::new())
-        }
-
-        pub(crate) fn register(&self, waker: &Waker) {
-            self.0.register_by_ref(waker);
-        }
-
-        pub(crate) fn take(&self) -> Option<Waker> {
-            self.0.take_waker()
-        }
-    }
 
     pub(crate) const BATCH: usize = 2;
     pub(crate) const ROUNDS: usize = 2;

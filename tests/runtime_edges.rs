@@ -155,6 +155,50 @@ fn releases_while_a_runtime_is_busy_do_not_fill_its_queue() {
     releaser.join().unwrap();
 }
 
+/// compio takes all tasks down when the main future panics, and the runtime may be used again. A task that
+/// is woken meanwhile by the runtime's own thread would be left in its queue for ever.
+#[test]
+fn runtime_goes_on_after_a_panic_with_wakes_under_way() {
+    let _watchdog = Watchdog::new("panic_with_wakes_under_way");
+    let runtime = Runtime::new().unwrap();
+    let semaphore = Arc::new(Semaphore::new(0));
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            // The listener comes before the task that waits, and is taken down before it.
+            let other = async { Semaphore::new(0).acquire().await.forget() };
+            compio::runtime::spawn(other).detach();
+            while WakeStats::current(WakeTier::Generic).is_none_or(|it| it.sleeps == 0) {
+                yield_now().await;
+            }
+            let waiting = semaphore.clone();
+            compio::runtime::spawn(async move { waiting.acquire().await.forget() }).detach();
+            while semaphore.waiter_count() == 0 {
+                yield_now().await;
+            }
+            let releasing = semaphore.clone();
+            thread::spawn(move || releasing.add_permits(1))
+                .join()
+                .unwrap();
+            panic!("the main future");
+        })
+    }));
+    assert!(panics.is_err());
+    assert_eq!(
+        (semaphore.waiter_count(), semaphore.available_permits()),
+        (0, 1),
+        "its permit passes on"
+    );
+    for _ in 0..2 {
+        let semaphore = semaphore.clone();
+        runtime.block_on(async {
+            yield_now().await;
+            compio::runtime::spawn(async move { drop(semaphore.acquire().await) })
+                .await
+                .expect("the runtime runs tasks");
+        });
+    }
+}
+
 #[test]
 fn runtime_whose_tasks_are_run_without_entering_it_hears_its_bell() {
     let _watchdog = Watchdog::new("run_without_entering");

@@ -16,8 +16,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use atomic_waker::AtomicWaker;
 use crossbeam_queue::SegQueue;
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use super::{NoMonitor, Peer, Semaphore};

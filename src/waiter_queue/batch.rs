@@ -120,8 +120,10 @@ impl Batch {
 
     fn send(&mut self, bell: &'static Bell, pile: Pile) {
         if let Err(pile) = bell.deliver(pile) {
-            // The runtime is gone. Its tasks may live on elsewhere.
-            self.wake_all(pile.into_chain());
+            let mut gone = pile.into_chain();
+            while let Some(letter) = gone.pop_front() {
+                self.keep(let_go(letter));
+            }
         }
     }
 
@@ -132,7 +134,11 @@ impl Batch {
     }
 
     fn wake(&mut self, letter: Letter) {
-        if let Err(panic) = wake(letter) {
+        self.keep(wake(letter));
+    }
+
+    fn keep(&mut self, result: Result<(), Box<dyn Any + Send>>) {
+        if let Err(panic) = result {
             // The first one is passed on. Dropping another could panic in turn.
             match self.panic {
                 None => self.panic = Some(panic),
@@ -154,7 +160,11 @@ impl Batch {
 
 /// Wakes one waiter directly.
 pub(super) fn wake(letter: Letter) -> Result<(), Box<dyn Any + Send>> {
-    let is_here = !thread::panicking() || letter.home().is_some_and(|bell| bell.is_at(here()));
+    let home = letter.home();
+    if home.is_some_and(Bell::is_closed) {
+        return let_go(letter);
+    }
+    let is_here = !thread::panicking() || home.is_some_and(|bell| bell.is_at(here()));
     let waker = letter.into_waker();
     catch_unwind(AssertUnwindSafe(|| {
         if is_here {
@@ -163,6 +173,16 @@ pub(super) fn wake(letter: Letter) -> Result<(), Box<dyn Any + Send>> {
             out_of_unwinding(|| waker.wake())
         }
     }))
+}
+
+/// Drops the waker of one whose runtime has ended, or is about to: it has closed its bell.
+///
+/// The task will not be polled any more, and whoever polls the future elsewhere leaves another waker.
+/// compio 0.19 must not have its tasks woken then: not by the runtime's own thread, which takes them
+/// down one by one, nor by several others at a time, of whom it waits for one.
+pub(super) fn let_go(letter: Letter) -> Result<(), Box<dyn Any + Send>> {
+    let waker = letter.into_waker();
+    catch_unwind(AssertUnwindSafe(|| drop(waker)))
 }
 
 /// Calls `f`, but not on a thread that is unwinding.

@@ -7,8 +7,8 @@
 //! ```text
 //!                             deliver               deliver
 //!    ARMED ──────────────► pile ◄──────────────┐              CLOSED ──► handed back to the
-//!     ▲     deliver: ring  │  └────────────────┘                ▲        caller, who wakes
-//!     │                    │ take                               │        directly
+//!     ▲     deliver: ring  │  └────────────────┘                ▲        caller, who drops
+//!     │                    │ take                               │        their wakers
 //!     │ arm                ▼                                    │ close (from any state)
 //!     └───────────────── EMPTY ────────────────────────────────┘
 //! ```
@@ -23,15 +23,18 @@
 //! compio 0.19 has a runtime that ends wait for such calls, but not for those of tasks that are
 //! over by then. The listener is never over before its runtime is. And as several may be ringing
 //! it at a time, the last sleep's ringer still and this sleep's already, of whom compio would wait
-//! for one, they are counted, and the listener that ends waits for them.
+//! for one, they are counted, and the listener that ends waits for them. They are counted before
+//! they replace `ARMED`, so that whoever closes the bell knows of all who have.
 //!
 //! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
 //! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
 //! on just as well.
 
 use std::{
+    cell::Cell,
     ptr::null_mut,
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    task::Waker,
 };
 
 use super::{
@@ -40,7 +43,7 @@ use super::{
     tier::{TierStats, WakeTier},
     waiter::{Letter, Waiter},
 };
-use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, AtomicWaker};
+use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, UnsafeCell};
 
 const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
@@ -55,9 +58,10 @@ pub(crate) struct Bell {
     /// The tier the listener sleeps by. Written by it before it arms.
     armed: AtomicU32,
     /// The listener's task, for [`WakeTier::Generic`], and where another tier's way is blocked.
-    pub(super) listener: AtomicWaker,
-    /// How many are calling the listener's waker.
-    pub(super) callers: AtomicUsize,
+    /// Callers may read it; the listener may, and changes it when there are none.
+    listener: UnsafeCell<Option<Waker>>,
+    /// How many ring, or are about to find out that somebody else does.
+    callers: AtomicUsize,
     /// What the listener sleeps on, for [`WakeTier::Futex`].
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     pub(super) futex: super::linux::Word,
@@ -67,6 +71,9 @@ pub(crate) struct Bell {
     pub(super) stats: [TierStats; WakeTier::COUNT],
 }
 
+// SAFETY: see its one field that is not.
+unsafe impl Sync for Bell {}
+
 impl Bell {
     /// A bell of nobody's: closed.
     pub(super) fn new() -> Self {
@@ -75,7 +82,7 @@ impl Bell {
             thread: AtomicUsize::new(0),
             tier: AtomicU32::new(WakeTier::Generic as u32),
             armed: AtomicU32::new(WakeTier::Generic as u32),
-            listener: AtomicWaker::new(),
+            listener: UnsafeCell::new(None),
             callers: AtomicUsize::new(0),
             #[cfg(all(target_os = "linux", feature = "linux-futex"))]
             futex: super::linux::Word::new(),
@@ -90,6 +97,12 @@ impl Bell {
         // ORDERING: Relaxed. It changes only while the bell is closed, and who takes a runtime that
         // is gone for one on another thread finds it closed.
         self.thread.load(Relaxed) == here
+    }
+
+    /// Whether its runtime has ended, as far as the listener is concerned.
+    pub(super) fn is_closed(&self) -> bool {
+        // ORDERING: Relaxed. Only the listener's thread closes it; for others it is a hint.
+        self.letters.load(Relaxed) == CLOSED
     }
 
     /// The tier the listener is to sleep by.
@@ -123,34 +136,26 @@ impl Bell {
                 pile.lay_on(EMPTY);
                 return Err(pile);
             }
+            let caller = (letters == ARMED).then(|| Caller::new(self));
             pile.lay_on(if letters == ARMED { EMPTY } else { letters });
-            // ORDERING: Release publishes the waiters to `take`; Acquire pairs with `arm`.
+            // ORDERING: Release publishes the waiters to `take`, and the caller to `close`; Acquire
+            // pairs with `arm`.
             match self
                 .letters
                 .compare_exchange_weak(letters, pile.top(), AcqRel, Acquire)
             {
-                Ok(_) => break,
+                Ok(_) => {
+                    // ORDERING: Relaxed. If this replaced `ARMED`, the acquire above has brought
+                    // `armed` along; otherwise it is for the books only.
+                    let tier = WakeTier::from_index(self.armed.load(Relaxed));
+                    self.stats(tier).delivered(count);
+                    if let Some(caller) = caller {
+                        caller.ring(tier);
+                    }
+                    return Ok(());
+                }
                 Err(now) => letters = now,
             }
-        }
-        // ORDERING: Relaxed. If this replaced `ARMED`, the acquire above has brought `armed` along;
-        // otherwise it is for the books only.
-        let tier = WakeTier::from_index(self.armed.load(Relaxed));
-        self.stats(tier).delivered(count);
-        if letters == ARMED {
-            self.ring(tier);
-        }
-        Ok(())
-    }
-
-    fn ring(&'static self, tier: WakeTier) {
-        self.stats(tier).rang();
-        match tier {
-            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-            WakeTier::Futex => super::linux::ring(self),
-            #[cfg(all(windows, feature = "windows-iocp"))]
-            WakeTier::Iocp => super::windows::ring(self),
-            _ => generic::ring(self),
         }
     }
 
@@ -197,21 +202,45 @@ impl Bell {
         armed
     }
 
+    /// Has callers wake `waker` from the next sleep on. The bell is not armed.
+    pub(super) fn set_listener(&self, waker: &Waker) {
+        // SAFETY: only the listener changes it.
+        let is_known = self.listener.with(|it| unsafe {
+            (*it)
+                .as_ref()
+                .is_some_and(|it| it.data() == waker.data() || it.will_wake(waker))
+        });
+        if !is_known {
+            self.wait_for_callers();
+            let waker = Some(waker.clone());
+            // SAFETY: there are no callers, and there will be none before the bell is armed.
+            drop(
+                self.listener
+                    .with_mut(|it| unsafe { std::mem::replace(&mut *it, waker) }),
+            );
+        }
+    }
+
     /// Closes the bell and returns what was still in it.
     pub(super) fn close(&self) -> Chain<Letter> {
-        drop(self.listener.take());
         // ORDERING: Acquire pairs with `deliver`, Release with its acquire of `CLOSED`.
         let letters = self.letters.swap(CLOSED, AcqRel);
         Self::into_chain(letters)
     }
 
-    /// Waits until nobody calls the waker of a listener that has closed the bell.
+    /// Forgets the listener, which has closed the bell and will be gone with its executor.
     ///
-    /// Its task is cancelled by then, so that compio keeps nobody in such a call.
-    pub(super) fn wait_for_callers(&self) {
-        // ORDERING: Acquire pairs with the release in `generic::ring`: what a caller did with the
-        // executor happened before it is freed. Who has got hold of the waker was counted before,
-        // and `close`, which looked for the waker after that, brings the count along.
+    /// Its task is cancelled by then, so that compio keeps nobody who calls its waker.
+    pub(super) fn end(&self) {
+        self.wait_for_callers();
+        // SAFETY: there are no callers, and nobody arms the bell any more.
+        drop(self.listener.with_mut(|it| unsafe { (*it).take() }));
+    }
+
+    fn wait_for_callers(&self) {
+        // ORDERING: Acquire pairs with the release in `Caller::drop`: what a caller did with the waker
+        // happened before it goes. Whoever replaced `ARMED` was counted before that, and the swap
+        // of `take` or `close` has brought it along.
         while self.callers.load(Acquire) != 0 {
             crate::loom::yield_now();
         }
@@ -226,10 +255,58 @@ impl Bell {
     }
 }
 
-/// What tells the calling thread from all others that are alive.
-pub(super) fn here() -> usize {
-    crate::loom::thread_local! {
-        static HERE: u8 = const { 0 };
+/// One who rings. The listener's waker stays for as long as there is one.
+pub(super) struct Caller(&'static Bell);
+
+impl Caller {
+    fn new(bell: &'static Bell) -> Self {
+        // ORDERING: Relaxed. Published by the compare-exchange that makes it one who rings.
+        bell.callers.fetch_add(1, Relaxed);
+        Self(bell)
     }
-    HERE.with(|here| std::ptr::from_ref(here).addr())
+
+    fn ring(self, tier: WakeTier) {
+        self.0.stats(tier).rang();
+        match tier {
+            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+            WakeTier::Futex => super::linux::ring(self.0),
+            #[cfg(all(windows, feature = "windows-iocp"))]
+            WakeTier::Iocp => super::windows::ring(self.0, self),
+            _ => generic::ring(self),
+        }
+    }
+
+    /// Wakes the listener.
+    pub(super) fn wake(&self) {
+        // SAFETY: the listener changes it only when there are no callers.
+        self.0.listener.with(|it| unsafe {
+            if let Some(listener) = &*it {
+                listener.wake_by_ref();
+            }
+        });
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with `Bell::wait_for_callers`.
+        self.0.callers.fetch_sub(1, Release);
+    }
+}
+
+/// What tells the calling thread from all others, those that are gone among them: a runtime that was
+/// leaked keeps its bell open.
+pub(super) fn here() -> usize {
+    // std's: it orders nothing, so loom need not see it.
+    static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    crate::loom::thread_local! {
+        static HERE: Cell<usize> = const { Cell::new(0) };
+    }
+    HERE.with(|here| {
+        if here.get() == 0 {
+            // ORDERING: Relaxed. A number that nobody else gets.
+            here.set(THREADS.fetch_add(1, Relaxed) + 1);
+        }
+        here.get()
+    })
 }

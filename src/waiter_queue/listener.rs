@@ -25,7 +25,14 @@ use compio_driver::{AsRawFd, RawFd, op::Asyncify};
 use compio_executor::Executor;
 use compio_runtime::{FutureExt, Runtime, Submit};
 
-use super::{batch::wake, doorbell::Bell, generic, line::Chain, tier::WakeTier, waiter::Letter};
+use super::{
+    batch::{let_go, wake},
+    doorbell::Bell,
+    generic,
+    line::Chain,
+    tier::WakeTier,
+    waiter::Letter,
+};
 use crate::loom::IN_MODEL;
 
 /// How many waiters the listener wakes before it lets the other tasks run.
@@ -250,14 +257,12 @@ impl Drop for Listener {
         let handle = self.handle;
         // No list: the thread is past its destructors, and so are its runtimes.
         let _ = BELLS.try_with(|bells| bells.borrow_mut().retain(|(known, _)| *known != handle));
-        // Most of these wake tasks that are going away with the runtime, for nothing. But a future
-        // may have moved on to where it is still polled.
         let mut left = self.place.bell.close();
-        while let Some(waiter) = self.letters.pop_front().or_else(|| left.pop_front()) {
-            mem::forget(wake(waiter));
+        while let Some(letter) = self.letters.pop_front().or_else(|| left.pop_front()) {
+            mem::forget(let_go(letter));
         }
         // Before the bell is another's, and the waker's executor gone.
-        self.place.bell.wait_for_callers();
+        self.place.bell.end();
         #[cfg(all(windows, feature = "windows-iocp"))]
         self.iocp.end(&self.place.bell);
         // ORDERING: Release pairs with the acquire in `Place::claim`.

@@ -35,7 +35,10 @@ use super::{doorbell::Bell, listener};
 /// A wait counts as its runtime's if a compio task polls it, directly or through compio's own
 /// combinators, while that runtime is current. The wakers of anything else, of the main future of
 /// `block_on`, of other executors and of collections such as `FuturesUnordered`, are called directly
-/// by the granting thread.
+/// by the granting thread. A task has to poll while its own runtime is current: nobody is woken for a
+/// runtime that has ended. And what one of compio's combinators makes of another executor's waker cannot be
+/// told from a task's: such a wait is woken when the runtime gets to it, so that executor must not
+/// block the runtime's thread.
 ///
 /// A compio 0.19 runtime has room for 64 wakes by other threads between two rounds of its tasks, and
 /// a waker that finds no room yields until there is some. A ring by `Generic` takes one place, for
@@ -45,10 +48,11 @@ use super::{doorbell::Bell, listener};
 ///
 /// A waker that another thread calls may go on to use the runtime when the task that it wakes has
 /// completed already, and a compio 0.19 runtime that is dropped just then does not wait for it: that
-/// is a use of freed memory in compio. Waits that count as the runtime's are not woken in this way. For the
-/// others, which are woken by their own wakers with any crate, see to it that a runtime outlives
-/// the calls that release them, or let a task of its own poll each. A runtime that ends waits for
-/// whoever is ringing it at that moment.
+/// is a use of freed memory in compio. Waits that count as the runtime's are not woken in this way,
+/// and a runtime that ends waits for whoever is ringing it at that moment. It cannot where it is dropped
+/// by a panic of its thread outside `block_on`, since compio drops no task then. And waits that do not count
+/// as the runtime's are woken by their own wakers, as with any crate: see to it that the runtime
+/// outlives the calls that release them, or let a task of its own poll each.
 ///
 /// # Panics
 ///

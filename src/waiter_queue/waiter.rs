@@ -41,10 +41,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::{
-    doorbell::{Bell, here},
-    pool,
-};
+use super::{doorbell::Bell, pool};
 use crate::loom::{AtomicU32, UnsafeCell};
 
 const GRANTED: u32 = 1;
@@ -273,7 +270,7 @@ impl Ticket {
 
     /// Waits again, in the same place, with `cx`'s waker. For a called waiter that came in vain.
     ///
-    /// `home` is called for the waker's home if the waker is not the one left before.
+    /// `home` is called for the waker's home.
     pub(super) fn stand(
         &mut self,
         cx: &Context<'_>,
@@ -291,12 +288,9 @@ impl Ticket {
             };
         }
         let waker = cx.waker().clone();
-        // The old waker has been dropped, and another one may have got its place in memory. One of this
-        // thread's is at home here just as well.
-        let home = match self.home() {
-            old if is_known && old.is_none_or(|bell| bell.is_at(here())) => old,
-            _ => home(&waker),
-        };
+        // Asked even if the waker is a known one: the old one has been dropped, and that of a task of
+        // another runtime's may have got its place in memory.
+        let home = home(&waker);
         // SAFETY: the node is called and its letter has arrived: the place is empty, and nobody else
         // looks at it before `CALLED` is cleared.
         node.task.with_mut(|cell| unsafe {
@@ -332,14 +326,6 @@ impl Ticket {
     /// Whether the waiter was passed over, and is not in line.
     pub(super) fn is_absent(&self) -> bool {
         self.look() == Look::Absent
-    }
-
-    /// The home of the waker that was left last.
-    fn home(&self) -> Option<&'static Bell> {
-        // SAFETY: written by this side only, and left in place by a letter that took the waker out.
-        self.node()
-            .task
-            .with(|task| unsafe { (*task).assume_init_ref() }.home)
     }
 
     /// Ends the future's side.

@@ -93,7 +93,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    doorbell::Bell,
+    doorbell::{Bell, Caller},
     generic,
     tier::{TierError, WakeTier},
 };
@@ -178,7 +178,7 @@ impl Slot {
 }
 
 /// Rings a bell that was armed.
-pub(super) fn ring(bell: &'static Bell) {
+pub(super) fn ring(bell: &Bell, caller: Caller) {
     let Some(line) = bell.iocp.take() else {
         return;
     };
@@ -188,7 +188,7 @@ pub(super) fn ring(bell: &'static Bell) {
         // it was taken.
         line.unposted.store(true, Release);
         bell.stats(WakeTier::Generic).rang();
-        generic::ring(bell);
+        generic::ring(caller);
     }
 }
 
@@ -209,7 +209,7 @@ impl Sleep {
         cx: &mut Context<'_>,
     ) -> bool {
         // For a post that fails.
-        bell.listener.register(cx.waker());
+        bell.set_listener(cx.waker());
         if let Some(wait) = &mut self.wait {
             if Pin::new(wait).poll(cx).is_pending() {
                 // Left early. The operation is still there, or its completion is on its way.

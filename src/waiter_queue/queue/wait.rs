@@ -335,9 +335,10 @@ impl Queue {
                 self.put_back(line, waiter);
             });
         } else {
+            // In this order: between the two, nobody is taken for the head in its stead.
+            self.inbox.push(Message::ComeBack(waiter));
             old.into_iter()
                 .for_each(|old| self.inbox.push(Message::Leave(old)));
-            self.inbox.push(Message::ComeBack(waiter));
             self.ask();
         }
         let Slot::Waiting(ticket) = slot else {
