@@ -23,12 +23,13 @@ use super::{doorbell::Bell, listener};
 /// - by the environment variable `COMPIO_SYNC_TIER` (`auto`, `generic`, `futex` or `iocp`);
 /// - else, and for `auto`, it is `Generic`.
 ///
-/// `Generic` is the default because it is never slower by more than a tenth and often much faster,
-/// as `docs/performance.md` shows: compio's waker tells a runtime that sleeps, which takes a system
-/// call, from one that is awake and busy with other tasks, which does not. A futex wake is a system
-/// call in both cases, and has the kernel interrupt a thread that is awake. (It does not where the
-/// ring was set up with compio's `ProactorBuilder::coop_taskrun`.) What speaks for `Futex` is that
-/// its ring never has to wait for the runtime: see [Limits](#limits).
+/// `Generic` is the default because it takes as long where a runtime sleeps, and with few waiters a
+/// fraction of the time where it is awake (rows `fan-out/*` of `docs/performance.md`): compio's
+/// waker tells a runtime that sleeps, which takes a system call, from one that is awake and busy with
+/// other tasks, which does not. A futex wake is a system call in both cases, and has the kernel
+/// interrupt a thread that is awake. (It does not where the ring was set up with compio's
+/// `ProactorBuilder::coop_taskrun`.) What speaks for `Futex` is that its ring never has to wait for
+/// the runtime: see [Limits](#limits).
 ///
 /// # Limits
 ///
