@@ -259,7 +259,7 @@ impl Bell {
 pub(super) struct Caller(&'static Bell);
 
 impl Caller {
-    fn new(bell: &'static Bell) -> Self {
+    pub(super) fn new(bell: &'static Bell) -> Self {
         // ORDERING: Relaxed. Published by the compare-exchange that makes it one who rings.
         bell.callers.fetch_add(1, Relaxed);
         Self(bell)

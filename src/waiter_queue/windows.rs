@@ -359,7 +359,7 @@ mod tests {
             }
             assert!(Runtime::with_current(|it| sleep.sleep(it, bell, cx)));
             if rings == ringers.len() {
-                ringers.push(thread::spawn(|| ring(bell)));
+                ringers.push(thread::spawn(|| ring(bell, Caller::new(bell))));
             }
             Poll::Pending
         }));
@@ -391,7 +391,7 @@ mod tests {
                 thread::spawn(move || {
                     for _ in 0..ROUNDS {
                         all.wait();
-                        ring(bell);
+                        ring(bell, Caller::new(bell));
                     }
                 })
             })
