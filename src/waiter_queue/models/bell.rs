@@ -11,6 +11,7 @@ use super::{
     },
     *,
 };
+use crate::loom::AtomicUsize;
 
 /// Runs `f` with a bell that lives until it returns.
 fn with_bell(f: impl FnOnce(&'static Bell)) {
@@ -349,6 +350,46 @@ fn runtime_that_ends_waits_for_those_who_ring_it() {
             executor.add(1);
             ringers.into_iter().for_each(|one| one.join().unwrap());
             assert_eq!(probe.wakes(), woken);
+        });
+    });
+}
+
+/// A listener's waker that is not through when it has woken.
+struct Slow {
+    sleeper: StdArc<Sleeper>,
+    after: AtomicUsize,
+}
+
+impl Wake for Slow {
+    fn wake(self: StdArc<Self>) {
+        self.sleeper.clone().wake();
+        self.after.load(Relaxed);
+    }
+}
+
+#[test]
+fn listener_with_another_waker_waits_for_those_who_call_the_last() {
+    explore(3, || {
+        with_bell(|bell| {
+            let (probe, sleeper) = (Probe::new(), Sleeper::new());
+            let waker = || {
+                Waker::from(StdArc::new(Slow {
+                    sleeper: sleeper.clone(),
+                    after: AtomicUsize::new(0),
+                }))
+            };
+            bell.open(WakeTier::Generic);
+            assert!(generic::sleep(bell, &Context::from_waker(&waker())));
+            let deliverer = spawn({
+                let probe = probe.clone();
+                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+            });
+            sleeper.sleep();
+            assert_eq!(wake_all(bell.take()), 1);
+            assert!(generic::sleep(bell, &Context::from_waker(&waker())));
+            deliverer.join().unwrap();
+            assert_eq!(wake_all(bell.close()), 0);
+            bell.end();
         });
     });
 }
