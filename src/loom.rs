@@ -64,7 +64,6 @@ mod imp {
     use std::{
         cell::Cell,
         sync::atomic::Ordering::{self, Relaxed},
-        task::Waker,
     };
 
     use loom::sync::atomic;
