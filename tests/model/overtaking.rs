@@ -148,6 +148,19 @@ impl Line {
         line
     }
 
+    /// As a wait may have returned while others are in calls. It gives up its old place just before it
+    /// stands in the new one, and whoever is next in line may be called between the two, in vain.
+    fn returned_meanwhile(&self, id: Id) -> Vec<Self> {
+        let returned = self.returned(id);
+        let was_head = self.head().is_some_and(|head| head.id == id);
+        let next = returned
+            .queue()
+            .find(|it| it.id != id && it.stands != Stands::Returned)
+            .filter(|it| was_head && it.stands == Stands::Waiting && it.needs() <= self.permits);
+        let called = next.map(|next| returned.standing(next.id, Stands::Called));
+        called.into_iter().chain([returned]).collect()
+    }
+
     /// The first thing that is outstanding, done.
     pub(super) fn next(&self) -> Step {
         if let Some(next) = self.after_notice() {
@@ -214,7 +227,9 @@ impl Line {
                 if is_called && !(may && alone) {
                     in_vain.ended_at_once(id, alone, next);
                     if !alone {
-                        self.returned(id).ended_at_once(id, alone, next);
+                        for returned in self.returned_meanwhile(id) {
+                            returned.ended_at_once(id, alone, next);
+                        }
                     }
                 }
             }
@@ -226,7 +241,8 @@ impl Line {
             }
             Polled::Pending => {
                 // The wake is still on its way, perhaps to an old waker.
-                next.extend([in_vain, self.returned(id), self]);
+                next.extend(self.returned_meanwhile(id));
+                next.extend([in_vain, self]);
             }
             Polled::Panicked => {
                 if may {
@@ -234,7 +250,8 @@ impl Line {
                     next.push(taken);
                 }
                 if is_called {
-                    next.extend([in_vain, self.returned(id)]);
+                    next.extend(self.returned_meanwhile(id));
+                    next.push(in_vain);
                 }
                 next.push(self);
             }
