@@ -71,7 +71,8 @@ pub(crate) struct Bell {
     pub(super) stats: [TierStats; WakeTier::COUNT],
 }
 
-// SAFETY: see its one field that is not.
+// SAFETY: all fields are but `listener`, a waker, which any thread may use. It is changed only by the
+// listener's thread, and only while there are no callers, who alone look at it from other threads.
 unsafe impl Sync for Bell {}
 
 impl Bell {
@@ -204,6 +205,8 @@ impl Bell {
 
     /// Has callers wake `waker` from the next sleep on. The bell is not armed.
     pub(super) fn set_listener(&self, waker: &Waker) {
+        // By the data as well: what a task is polled with may have another table of functions than its
+        // clones.
         // SAFETY: only the listener changes it.
         let is_known = self.listener.with(|it| unsafe {
             (*it)

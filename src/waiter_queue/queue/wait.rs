@@ -335,7 +335,8 @@ impl Queue {
                 self.put_back(line, waiter);
             });
         } else {
-            // In this order: between the two, nobody is taken for the head in its stead.
+            // In this order, so that one of them is always in line. But the old one is called off already:
+            // whoever has the turn may drop it first, and call the next in line, in vain.
             self.inbox.push(Message::ComeBack(waiter));
             old.into_iter()
                 .for_each(|old| self.inbox.push(Message::Leave(old)));
