@@ -44,7 +44,7 @@ use crate::{
 /// # });
 /// ```
 pub struct Event {
-    /// Its bar is down while the event is set.
+    /// A gate, open while the event is set.
     queue: Queue,
 }
 
@@ -61,7 +61,7 @@ impl Event {
         /// assert!(!SHUTDOWN.is_set());
         /// ```
         pub fn new() -> Self {
-            Self { queue: Queue::new(0) }
+            Self { queue: Queue::gate() }
         }
     }
 
@@ -84,14 +84,12 @@ impl Event {
     /// # });
     /// ```
     pub fn set(&self) {
-        if self.queue.bar() {
-            self.queue.serve_if_free();
-        }
+        self.queue.open();
     }
 
     /// Resets the event: who waits from here on waits for the next [`set`](Self::set).
     ///
-    /// A wait that begins while another thread is in `reset`, too, may be let go by it.
+    /// What came before a [`set`](Self::set) that this undoes happened before `reset` returns.
     ///
     /// # Examples
     ///
@@ -109,7 +107,7 @@ impl Event {
     /// # });
     /// ```
     pub fn reset(&self) {
-        self.queue.unbar();
+        self.queue.shut();
     }
 
     /// Returns whether the event is set.

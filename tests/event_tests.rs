@@ -3,10 +3,13 @@
 mod common;
 
 use std::{
+    future::Future,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    task::{Context, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -199,4 +202,35 @@ fn blocking_in_a_runtime_panics_and_harms_nobody() {
         event.set();
         waits.join();
     });
+}
+
+/// The two of them reset at once, over and over.
+#[test]
+fn set_lets_go_whoever_waits_though_another_resets_all_the_time() {
+    let _watchdog = Watchdog::new("another_resets_all_the_time");
+    const ROUNDS: usize = 1_000_000;
+    let event = Event::new();
+    let stop = AtomicBool::new(false);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut lost = None;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                event.reset();
+            }
+        });
+        for round in 0..ROUNDS {
+            event.set();
+            event.reset();
+            let mut wait = pin!(event.wait());
+            let early = wait.as_mut().poll(&mut cx).is_ready();
+            event.set();
+            if early || wait.as_mut().poll(&mut cx).is_pending() {
+                lost = Some((round, early));
+                break;
+            }
+        }
+        stop.store(true, SeqCst);
+    });
+    assert_eq!(lost, None, "the round, and whether it was let go early");
 }

@@ -41,6 +41,15 @@
 //! granting them. [`Queue::reduce`] and [`Queue::forget`] may take permits even then, so the count
 //! can fall below zero. It is a debt that releases repay before anyone is granted more.
 //!
+//! # Gates
+//!
+//! A queue can be a *gate* instead, which has no permits: where they would be, its word counts how
+//! often it was opened. A waiter needs the next opening after the one that the word had when its wait
+//! began, and takes nothing. So whatever opens and shuts the gate in which order, a wait ends if and
+//! only if the gate was opened after it began, or was open then: all that takes place in one change
+//! of the word. `BARRED` says that it is open. When the count is full it begins anew, and those who
+//! wait at that moment are notified besides.
+//!
 //! # Overtaking
 //!
 //! A queue has a *limit*: how many newcomers may take permits past the same head of the line. With
@@ -134,6 +143,13 @@ pub(crate) const MAX_LIMIT: u8 = if PASSED / PASSED_ONE > u8::MAX as usize {
 /// there is room for: while permits are being forgotten as others are added, there can be more.
 pub(crate) const MAX_PERMITS: usize = (isize::MAX >> (SHIFT + 1)) as usize;
 
+/// How many openings of a gate there can be before the count begins anew.
+const OPENINGS: isize = if crate::loom::OPENINGS < isize::MAX >> SHIFT {
+    crate::loom::OPENINGS
+} else {
+    isize::MAX >> SHIFT
+};
+
 /// The need of a waiter whom no permits can satisfy, only a notification.
 const NOTICE_ONLY: usize = isize::MAX as usize;
 
@@ -152,6 +168,8 @@ pub(crate) struct Queue {
     len: AtomicU32,
     /// How many may pass the same head.
     limit: u8,
+    /// Whether the word counts openings of a gate where it would have permits.
+    is_gate: bool,
 }
 
 // SAFETY: the line is accessed by the turn's holder only, and the turn is passed on with release
@@ -174,7 +192,15 @@ impl Queue {
                 line: UnsafeCell::new(Line::new()),
                 len: AtomicU32::new(0),
                 limit,
+                is_gate: false,
             }
+        }
+
+        /// A gate, which is shut: see [`open`](Self::open).
+        pub(crate) fn gate() -> Self {
+            let mut gate = Self::new(0);
+            gate.is_gate = true;
+            gate
         }
     }
 
@@ -293,30 +319,59 @@ impl Queue {
         self.word.load(Acquire) & BARRED != 0
     }
 
-    /// Lowers the bar: from here on nobody queues. Says whether anyone does.
+    /// Lowers the bar, for good: from here on nobody queues. Says whether anyone does.
     pub(crate) fn bar(&self) -> bool {
         // ORDERING: Release pairs with the acquire of whoever sees the bar. What those who queued before
         // it have left is acquired by the turn that lets them go.
         self.word.fetch_or(BARRED, Release) & QUEUED != 0
     }
 
-    /// Raises the bar. Whoever queued before it came down is let go, if that is still to be done.
-    pub(crate) fn unbar(&self) {
-        // ORDERING: Acquire pairs with `bar`, and with the arrival of whoever queued before it: the message
-        // goes behind theirs.
-        let word = self.word.load(Acquire);
-        if word & BARRED == 0 {
-            return;
+    // ---- the gate ----
+
+    /// Opens a gate: its waiters are let go, and nobody queues until it is [shut](Self::shut).
+    pub(crate) fn open(&self) {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let next = if word & BARRED != 0 {
+                word
+            } else if permits(word) == OPENINGS {
+                // The count begins anew.
+                word & ((1 << SHIFT) - 1) | BARRED
+            } else {
+                (word + (1 << SHIFT)) | BARRED
+            };
+            // ORDERING: Release pairs with the acquire of whoever sees the gate open, or shuts it, and
+            // with the turn's reading of the word. Release, too, if it is open already: what came before
+            // this call then happened before it is shut.
+            match self
+                .word
+                .compare_exchange_weak(word, next, Release, Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
         }
-        if word & QUEUED != 0 {
-            // Behind them, and before anyone who may queue again.
-            self.inbox.push(Message::Notify(Notice::new(EVERYONE)));
+        if word & (BARRED | QUEUED) == QUEUED {
+            if permits(word) == OPENINGS {
+                // None of them is told from those who will come by the count.
+                self.notify_queued(EVERYONE);
+            } else {
+                self.serve_if_free();
+            }
         }
-        // ORDERING: Release publishes the message.
-        self.word.fetch_and(!BARRED, Release);
-        if word & QUEUED != 0 {
-            self.ask();
-        }
+    }
+
+    /// Shuts a gate: who comes from here on waits until it is opened again.
+    pub(crate) fn shut(&self) {
+        // ORDERING: Acquire pairs with `open`: who shuts a gate, and then looks at what it was opened for,
+        // sees that. What waiters see comes from `open` alone.
+        self.word.fetch_and(!BARRED, Acquire);
+    }
+
+    /// How many openings of the gate, of which `word` has the count, a wait that begins now needs.
+    fn next_opening(word: usize) -> usize {
+        (permits(word) + 1) as usize
     }
 
     /// How many wait.

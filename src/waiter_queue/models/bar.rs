@@ -1,7 +1,10 @@
 //! The bar: semaphores that close, events that are set.
 
 use super::*;
-use crate::{Event, EventWait};
+use crate::{
+    Event, EventWait,
+    loom::{AtomicUsize, OPENINGS},
+};
 
 /// What a semaphore does to close.
 fn close(queue: &Queue) {
@@ -284,5 +287,141 @@ fn event_set_by_two_lets_everybody_go_once() {
         let (mut arriving, seen) = other.join().unwrap();
         assert!(waiting.end());
         assert!(seen || arriving.end());
+    });
+}
+
+/// One who sets, resets, waits and sets again, while `others` do what they do.
+fn event_lets_go_what_waits_beside(others: Vec<fn(Arc<Event>)>, openings: usize) {
+    let event = Arc::new(Event::new());
+    for _ in 0..openings {
+        event.set();
+        event.reset();
+    }
+    let threads: Vec<_> = others
+        .into_iter()
+        .map(|other| {
+            let event = event.clone();
+            spawn(move || other(event))
+        })
+        .collect();
+    event.set();
+    event.reset();
+    let mut wait = EventPoll::new(&event);
+    let seen = wait.poll();
+    event.set();
+    threads.into_iter().for_each(|it| it.join().unwrap());
+    assert!(seen || wait.end(), "sleeps through a `set`");
+}
+
+#[test]
+fn event_reset_by_two_lets_go_whoever_waits_when_it_is_set() {
+    explore(4, || {
+        event_lets_go_what_waits_beside(vec![|event| event.reset()], 0)
+    });
+}
+
+#[test]
+fn event_reset_by_three_lets_go_whoever_waits_when_it_is_set() {
+    explore(2, || {
+        event_lets_go_what_waits_beside(vec![|event| event.reset(), |event| event.reset()], 0)
+    });
+}
+
+#[test]
+fn event_set_by_two_and_reset_by_two_lets_go_whoever_waits() {
+    explore(2, || {
+        let set_and_reset = |event: Arc<Event>| {
+            event.set();
+            event.reset();
+        };
+        event_lets_go_what_waits_beside(vec![set_and_reset, |event| event.set()], 0)
+    });
+}
+
+#[test]
+fn event_whose_count_begins_anew_lets_go_whoever_waits() {
+    for openings in 0..=OPENINGS as usize {
+        explore(3, move || {
+            event_lets_go_what_waits_beside(
+                vec![|event| {
+                    event.set();
+                    event.reset();
+                }],
+                openings,
+            )
+        });
+    }
+}
+
+#[test]
+fn event_that_two_reset_keeps_whoever_comes_after_it_was_set() {
+    explore(3, || {
+        let event = Arc::new(Event::new());
+        let mut before = EventPoll::new(&event);
+        assert!(!before.poll());
+        let resetter = spawn({
+            let event = event.clone();
+            move || event.reset()
+        });
+        event.set();
+        event.reset();
+        let mut after = EventPoll::new(&event);
+        assert!(!after.poll());
+        resetter.join().unwrap();
+        assert!(before.end());
+        assert!(!after.end(), "let go by the set before the reset");
+        event.set();
+        assert!(after.end());
+    });
+}
+
+#[test]
+fn event_that_another_sets_and_resets_lets_go_only_whoever_came_before() {
+    explore(3, || {
+        let event = Arc::new(Event::new());
+        let mut before = EventPoll::new(&event);
+        assert!(!before.poll());
+        let setter = spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        let resetter = spawn({
+            let event = event.clone();
+            move || event.reset()
+        });
+        let is_set = event.is_set();
+        event.reset();
+        let mut after = EventPoll::new(&event);
+        let seen = after.poll();
+        setter.join().unwrap();
+        resetter.join().unwrap();
+        assert!(before.end());
+        if is_set {
+            assert!(!seen && !after.end(), "let go by the set before the reset");
+        }
+        event.set();
+        assert!(seen || after.end());
+    });
+}
+
+#[test]
+fn event_that_is_reset_shows_what_came_before_it_was_set() {
+    explore(4, || {
+        let (event, data) = (Arc::new(Event::new()), Arc::new(AtomicUsize::new(0)));
+        event.set();
+        let setter = spawn({
+            let (event, data) = (event.clone(), data.clone());
+            move || {
+                data.store(1, Relaxed);
+                event.set();
+            }
+        });
+        // Set again before or after it is reset: nobody who looks, and then waits, sleeps through it.
+        event.reset();
+        let seen = data.load(Relaxed) == 1;
+        let mut wait = EventPoll::new(&event);
+        let passed = wait.poll();
+        setter.join().unwrap();
+        assert!(seen || passed || wait.end());
     });
 }

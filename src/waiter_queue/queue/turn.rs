@@ -164,9 +164,7 @@ impl Queue {
                 }
                 let line = self.with_line(|line| {
                     self.read_inbox(line, &mut turn);
-                    // ORDERING: Acquire pairs with `bar`. Looked at after the inbox: whoever has come
-                    // out of it may have come after an earlier bar was raised again.
-                    if word & BARRED != 0 && self.word.load(Acquire) & BARRED != 0 {
+                    if word & BARRED != 0 && !self.is_gate {
                         let released = turn.batch.release_all(line, Outcome::Refused);
                         self.shrink(released);
                     } else {
@@ -256,7 +254,10 @@ impl Queue {
                 }
                 Some(_) if free < need => return,
                 Some(_) if is_spent || line.head_place() == Place::Returned => {
-                    if self.grant_head(line, &mut turn.batch) {
+                    if self.is_gate {
+                        // What it waits for stays there, for all.
+                        self.end_head(line, Outcome::Broadcast, &mut turn.batch);
+                    } else if self.end_head(line, Outcome::Granted, &mut turn.batch) {
                         turn.taken += need as usize;
                     }
                     turn.passed = Some(0);
@@ -281,7 +282,7 @@ impl Queue {
 
     fn grant_second(&self, line: &mut Line, batch: &mut Batch) -> bool {
         match line.pop_second() {
-            Some(second) => self.end_wait(second, batch),
+            Some(second) => self.end_wait(second, Outcome::Granted, batch),
             None => false,
         }
     }
@@ -294,24 +295,24 @@ impl Queue {
         }
         let mut left = count;
         while left > 0 && !line.is_empty() {
-            if self.grant_head(line, batch) {
+            if self.end_head(line, Outcome::Granted, batch) {
                 left -= 1;
             }
         }
     }
 
-    /// Grants the head of a line that has one. Says whether it still waited.
-    fn grant_head(&self, line: &mut Line, batch: &mut Batch) -> bool {
+    /// Ends the wait of the head of a line that has one. Says whether it still waited.
+    fn end_head(&self, line: &mut Line, outcome: Outcome, batch: &mut Batch) -> bool {
         match line.pop_front() {
-            Some(head) => self.end_wait(head, batch),
+            Some(head) => self.end_wait(head, outcome, batch),
             None => false,
         }
     }
 
-    /// Grants what a waiter that was taken out of the line waits for. Says whether it still waited.
-    fn end_wait(&self, waiter: Queued, batch: &mut Batch) -> bool {
+    /// Ends the wait of a waiter that was taken out of the line. Says whether it still waited.
+    fn end_wait(&self, waiter: Queued, outcome: Outcome, batch: &mut Batch) -> bool {
         self.shrink(1);
-        let (waited, letter) = waiter.grant(Outcome::Granted);
+        let (waited, letter) = waiter.grant(outcome);
         letter.into_iter().for_each(|letter| batch.push(letter));
         waited
     }

@@ -79,9 +79,17 @@ impl Queue {
             return Poll::Ready(None);
         }
         // The caller's code first: it may panic, block or come back here.
-        let (mut ticket, waiter) = Ticket::new(need, task(cx));
+        let task = task(cx);
+        let need = if self.is_gate {
+            // ORDERING: as above.
+            word = self.word.load(Acquire);
+            Self::next_opening(word)
+        } else {
+            need
+        };
+        let (mut ticket, waiter) = Ticket::new(need, task);
         loop {
-            let let_through = if word & BARRED != 0 {
+            let let_through = if self.is_through(word, need) {
                 Some(None)
             } else if let Some(next) = self.without(word, need) {
                 match self
@@ -125,6 +133,12 @@ impl Queue {
                 Ok(_) => {
                     *slot = Slot::Waiting(ticket);
                     self.join(word, waiter);
+                    if self.is_gate {
+                        // The message of an opening that began the count anew may have been read before
+                        // the waiter was in line.
+                        // ORDERING: Acquire, as above.
+                        word = self.word.load(Acquire);
+                    }
                     break;
                 }
                 Err(now) => word = now,
@@ -135,9 +149,9 @@ impl Queue {
         };
         match ticket.look() {
             Look::Over(outcome) => Poll::Ready(Some(outcome)),
-            _ if word & BARRED != 0 => {
-                // The bar came down before the arrival was announced: whoever lowered it need not have
-                // known of this waiter.
+            _ if self.is_through(word, need) => {
+                // The bar came down, or the gate was opened, before the arrival was announced: whoever did
+                // that need not have known of this waiter.
                 match self.leave(slot) {
                     Left::Nothing => Poll::Ready(None),
                     Left::With(outcome) => Poll::Ready(Some(outcome)),
@@ -146,6 +160,11 @@ impl Queue {
             Look::Waits => Poll::Pending,
             Look::Called | Look::Absent => self.poll_waiting(slot, need, cx),
         }
+    }
+
+    /// Whether a wait that has just begun, and needs `need`, does not have to queue after all.
+    fn is_through(&self, word: usize, need: usize) -> bool {
+        word & BARRED != 0 || self.is_gate && need != Self::next_opening(word)
     }
 
     /// Polls a wait that has begun. If it is over, the slot holds what is left of it.
