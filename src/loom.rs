@@ -57,8 +57,8 @@ mod imp {
     pub(crate) const ROUNDS: usize = if IN_MODEL { 2 } else { 4 };
     /// How many idle waiters a thread keeps for its next waits.
     pub(crate) const POOL: usize = if IN_MODEL { 2 } else { 1024 };
-    /// How many openings of a gate its word counts before it begins anew, if it has room for them.
-    pub(crate) const OPENINGS: isize = if IN_MODEL { 3 } else { isize::MAX };
+    /// How many openings of a gate its word counts before it begins anew, if not as many as it can.
+    pub(crate) const OPENINGS: Option<isize> = if IN_MODEL { Some(3) } else { None };
 }
 
 #[cfg(compio_sync_loom)]
@@ -164,7 +164,7 @@ mod imp {
     pub(crate) const BATCH: usize = 2;
     pub(crate) const ROUNDS: usize = 2;
     pub(crate) const POOL: usize = 1;
-    pub(crate) const OPENINGS: isize = 2;
+    pub(crate) const OPENINGS: Option<isize> = Some(2);
     pub(crate) const IN_MODEL: bool = true;
 }
 

@@ -1,22 +1,20 @@
 //! A counting semaphore.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{fmt, sync::Arc};
 
 use crate::{
     Fairness,
     blocking::block_on,
-    loom::AtomicUsize,
     waiter_queue::{MAX_PERMITS, Queue},
 };
 
 mod acquire;
+mod counts;
 mod permit;
 
 use acquire::Waiting;
 pub use acquire::{Acquire, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
+use counts::Counts;
 pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
 /// A counting semaphore: permits that tasks and threads take and give back.
@@ -72,10 +70,8 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 /// # });
 /// ```
 pub struct Semaphore {
-    queue: Queue,
-    /// How many permits there are in all: those available, less the debt, and those held. Signed:
-    /// permits that are forgotten while there is a debt are missing from later ones.
-    capacity: AtomicUsize,
+    pub(crate) queue: Queue,
+    counts: Counts,
 }
 
 impl Semaphore {
@@ -125,7 +121,7 @@ impl Semaphore {
             assert!(permits <= MAX_PERMITS, "a semaphore has at most Semaphore::MAX_PERMITS permits");
             Self {
                 queue: Queue::with_limit(permits, fairness.limit()),
-                capacity: AtomicUsize::new(permits),
+                counts: Counts::new(permits),
             }
         }
     }
@@ -476,7 +472,7 @@ impl Semaphore {
     /// # Panics
     ///
     /// If there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) in all. Nothing is changed
-    /// then.
+    /// then. Permits that another thread is removing at the moment count until it is through.
     ///
     /// # Examples
     ///
@@ -487,17 +483,18 @@ impl Semaphore {
     /// assert_eq!(semaphore.max_permits(), 3);
     /// ```
     pub fn add_permits(&self, count: usize) {
-        self.change_capacity(
-            |capacity| {
-                (count as isize)
-                    .checked_add(capacity)
-                    .filter(|&sum| count <= MAX_PERMITS && sum <= MAX_PERMITS as isize)
-            },
-            "Semaphore::add_permits: there would be more than Semaphore::MAX_PERMITS permits",
+        assert!(
+            self.try_add(count),
+            "Semaphore::add_permits: there would be more than Semaphore::MAX_PERMITS permits"
         );
-        if count > 0 {
-            self.queue.give(count);
+    }
+
+    pub(crate) fn try_add(&self, count: usize) -> bool {
+        let has_room = self.counts.begin_to_add(count);
+        if has_room && count > 0 {
+            self.queue.give_and(count, || self.counts.added(count));
         }
+        has_room
     }
 
     /// Takes up to `count` permits away for good, and returns how many.
@@ -519,8 +516,7 @@ impl Semaphore {
     #[doc(alias = "forget_permits")]
     pub fn reduce_permits(&self, count: usize) -> usize {
         let taken = self.queue.reduce(count);
-        // ORDERING: Relaxed. A count; the permits are in the queue's word.
-        self.capacity.fetch_sub(taken, Relaxed);
+        self.counts.removed(taken);
         taken
     }
 
@@ -532,7 +528,8 @@ impl Semaphore {
     /// # Panics
     ///
     /// If there are fewer than `count` permits in all, held ones included
-    /// ([`max_permits`](Self::max_permits)). Nothing is changed then.
+    /// ([`max_permits`](Self::max_permits)). Nothing is changed then. Permits that another thread is
+    /// adding at the moment count when it is through.
     ///
     /// # Examples
     ///
@@ -545,33 +542,19 @@ impl Semaphore {
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
     pub fn remove_permits(&self, count: usize) {
-        self.change_capacity(
-            |capacity| {
-                usize::try_from(capacity)
-                    .ok()?
-                    .checked_sub(count)
-                    .map(|rest| rest as isize)
-            },
-            "Semaphore::remove_permits: there are fewer permits than that in all",
+        assert!(
+            self.try_remove(count),
+            "Semaphore::remove_permits: there are fewer permits than that in all"
         );
-        self.queue.forget(count);
     }
 
-    fn change_capacity(&self, change: impl Fn(isize) -> Option<isize>, otherwise: &str) {
-        // ORDERING: Relaxed, here and below. A count; the permits are in the queue's word.
-        let mut capacity = self.capacity.load(Relaxed);
-        loop {
-            let Some(next) = change(capacity as isize) else {
-                panic!("{otherwise}")
-            };
-            match self
-                .capacity
-                .compare_exchange_weak(capacity, next as usize, Relaxed, Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => capacity = now,
-            }
+    pub(crate) fn try_remove(&self, count: usize) -> bool {
+        let are_there = self.counts.begin_to_remove(count);
+        if are_there {
+            self.queue.forget(count);
+            self.counts.end_of_removing(count);
         }
+        are_there
     }
 
     // ---- looking ----
@@ -601,7 +584,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.max_permits(), 2);
     /// ```
     pub fn max_permits(&self) -> usize {
-        self.capacity().max(0) as usize
+        self.counts.capacity().max(0) as usize
     }
 
     /// Returns how many permits are held.
@@ -614,7 +597,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.in_use(), 1);
     /// ```
     pub fn in_use(&self) -> usize {
-        (self.capacity() - self.queue.permits()).max(0) as usize
+        (self.counts.capacity() - self.queue.permits()).max(0) as usize
     }
 
     /// Returns whether newcomers may take permits past those who wait.
@@ -628,11 +611,6 @@ impl Semaphore {
     /// ```
     pub fn fairness(&self) -> Fairness {
         Fairness::of_limit(self.queue.limit())
-    }
-
-    fn capacity(&self) -> isize {
-        // ORDERING: Relaxed. A snapshot.
-        self.capacity.load(Relaxed) as isize
     }
 
     /// Returns how many tasks and threads wait for permits.

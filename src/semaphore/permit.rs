@@ -1,9 +1,6 @@
 //! What an acquire yields.
 
-use std::{
-    fmt, mem,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{fmt, mem, sync::Arc};
 
 use super::Semaphore;
 
@@ -106,8 +103,7 @@ macro_rules! permit {
             /// ```
             pub fn forget(mut self) {
                 let count = mem::take(&mut self.count);
-                // ORDERING: Relaxed. A count; the permits are in the queue's word.
-                self.semaphore.capacity.fetch_sub(count, Relaxed);
+                self.semaphore.counts.removed(count);
             }
 
             /// Takes in the permits of `other`.

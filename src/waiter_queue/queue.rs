@@ -140,14 +140,14 @@ pub(crate) const MAX_LIMIT: u8 = if PASSED / PASSED_ONE > u8::MAX as usize {
 };
 
 /// How many permits a queue can hold: 2^46 - 1, or 2^20 - 1 where words have 32 bits. Half of what
-/// there is room for: while permits are being forgotten as others are added, there can be more.
+/// there is room for: those that a turn has granted are in the word until it ends, and may have been
+/// given back by then.
 pub(crate) const MAX_PERMITS: usize = (isize::MAX >> (SHIFT + 1)) as usize;
 
 /// How many openings of a gate there can be before the count begins anew.
-const OPENINGS: isize = if crate::loom::OPENINGS < isize::MAX >> SHIFT {
-    crate::loom::OPENINGS
-} else {
-    isize::MAX >> SHIFT
+const OPENINGS: isize = match crate::loom::OPENINGS {
+    Some(few) => few,
+    None => isize::MAX >> SHIFT,
 };
 
 /// The need of a waiter whom no permits can satisfy, only a notification.
@@ -254,8 +254,15 @@ impl Queue {
     /// Gives `count` permits, of which there are never more than [`MAX_PERMITS`] in all.
     #[inline]
     pub(crate) fn give(&self, count: usize) {
+        self.give_and(count, || ());
+    }
+
+    /// Gives `count` permits, and calls `then` before anybody is woken.
+    #[inline]
+    pub(crate) fn give_and(&self, count: usize, then: impl FnOnce()) {
         // ORDERING: Release pairs with `try_take` and with the turn's reading of the word.
         let word = self.word.fetch_add(count << SHIFT, Release);
+        then();
         if word & QUEUED != 0 {
             self.given(word.wrapping_add(count << SHIFT));
         }

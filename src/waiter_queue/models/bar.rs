@@ -340,7 +340,7 @@ fn event_set_by_two_and_reset_by_two_lets_go_whoever_waits() {
 
 #[test]
 fn event_whose_count_begins_anew_lets_go_whoever_waits() {
-    for openings in 0..=OPENINGS as usize {
+    for openings in 0..=OPENINGS.unwrap() as usize {
         explore(3, move || {
             event_lets_go_what_waits_beside(
                 vec![|event| {

@@ -1,6 +1,7 @@
 //! Permits: given, taken, waited for.
 
-use super::*;
+use super::{super::MAX_PERMITS, *};
+use crate::Semaphore;
 
 #[test]
 fn permit_given_while_a_waiter_arrives_reaches_it() {
@@ -440,5 +441,52 @@ fn permits_that_come_while_a_turn_pauses_are_served_by_either() {
         giver.join().unwrap();
         waits.iter_mut().for_each(Wait::ends);
         assert_at_rest(&queue, 1);
+    });
+}
+
+/// Two take all permits away, while a third adds as many again whenever it can.
+#[test]
+fn permits_removed_by_two_and_added_again_fit_into_the_word() {
+    explore(3, || {
+        let semaphore = Arc::new(Semaphore::new(MAX_PERMITS));
+        let removers = [(); 2].map(|()| {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.try_remove(MAX_PERMITS))
+        });
+        let added = [(); 2].map(|()| {
+            let added = semaphore.try_add(MAX_PERMITS);
+            assert!(semaphore.available_permits() <= MAX_PERMITS);
+            added
+        });
+        let added = added.into_iter().filter(|it| *it).count();
+        let removed = removers.map(|it| it.join().unwrap());
+        let removed = removed.into_iter().filter(|it| *it).count();
+        let left = (1 + added - removed) * MAX_PERMITS;
+        assert_eq!(semaphore.max_permits(), left);
+        assert_eq!(semaphore.available_permits(), left);
+        assert!(semaphore.try_add(MAX_PERMITS - left), "no room is left");
+    });
+}
+
+/// Two add all permits there can be, while a third takes them away whenever it can.
+#[test]
+fn permits_added_by_two_and_removed_again_leave_no_debt() {
+    explore(3, || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let adders = [(); 2].map(|()| {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.try_add(MAX_PERMITS))
+        });
+        let removed = [(); 2].map(|()| {
+            let removed = semaphore.try_remove(MAX_PERMITS);
+            assert!(semaphore.queue.permits() >= 0, "a debt");
+            removed
+        });
+        let removed = removed.into_iter().filter(|it| *it).count();
+        let added = adders.map(|it| it.join().unwrap());
+        let added = added.into_iter().filter(|it| *it).count();
+        let left = (added - removed) * MAX_PERMITS;
+        assert_eq!(semaphore.max_permits(), left);
+        assert_eq!(semaphore.available_permits(), left);
     });
 }
