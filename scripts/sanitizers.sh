@@ -3,6 +3,7 @@
 #
 #   scripts/sanitizers.sh                 # all of them
 #   scripts/sanitizers.sh address thread  # these
+#   scripts/sanitizers.sh ends            # of `thread`, what runtimes do that end while they are woken
 #
 # address    AddressSanitizer and LeakSanitizer, over the whole suite, by the installed compiler.
 # thread     ThreadSanitizer, over what runs on several threads. It has to see std's atomics and
@@ -49,6 +50,14 @@ address() {
 }
 
 thread() {
+    under_thread_sanitizer thread --lib --tests
+}
+
+ends() {
+    STRESS_TEST_ITERATIONS=20 under_thread_sanitizer ends --test runtimes_end
+}
+
+under_thread_sanitizer() { # NAME WHAT...
     if ! [ -x /usr/bin/rustc ] || ! [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src" ]; then
         apt-get -qq update
         apt-get -o DPkg::Lock::Timeout=300 -qq -y install --no-install-recommends \
@@ -67,9 +76,9 @@ thread() {
         RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" TSAN_RUNTIME=$runtime TSAN_HOST=$host \
         CARGO_TARGET_DIR=target/tsan \
         TSAN_OPTIONS=suppressions=$root/scripts/sanitizers/thread.supp:halt_on_error=1 \
-        run thread target/tsan/thread.log \
+        run "$1" "target/tsan/$1.log" \
         env "$linker=$root/scripts/sanitizers/link-thread.sh" \
-        cargo test -Zbuild-std --all-features --lib --tests --no-fail-fast --target "$host"
+        cargo test -Zbuild-std --all-features "${@:2}" --no-fail-fast --target "$host"
 }
 
 valgrind() {

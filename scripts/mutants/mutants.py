@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / "docs/verification/mutants.md"
 SOURCES = Path("src/waiter_queue")
 # The files whose orderings are weakened: all that are compiled into the models and have any.
-FILES = ["queue", "queue/wait", "queue/turn", "waiter", "inbox", "doorbell", "generic", "pool", "line", "batch"]
+FILES = ["queue", "queue/wait", "queue/turn", "waiter", "inbox", "doorbell", "generic", "linux", "pool", "line", "batch"]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
 SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    doorbell::{Bell, here},
+    doorbell::{Home, here},
     line::{Chain, Line, Pile},
     waiter::{Letter, Outcome, Queued},
 };
@@ -86,40 +86,40 @@ impl Batch {
             && let Some(waiter) = self.letters.pop_front()
         {
             return match waiter.home() {
-                Some(bell) if !bell.is_at(here()) => self.send(bell, Pile::of(waiter)),
+                Some(home) if !home.is_at(here()) => self.send(home, Pile::of(waiter)),
                 _ => self.wake(waiter),
             };
         }
         let here = here();
         let mut local = Chain::new();
-        let mut remote: [Option<(&'static Bell, Pile)>; HOMES] = [const { None }; HOMES];
+        let mut remote: [Option<(Home, Pile)>; HOMES] = [const { None }; HOMES];
         while let Some(waiter) = self.letters.pop_front() {
             match waiter.home() {
-                Some(bell) if !bell.is_at(here) => {
-                    let known = |entry: &&mut Option<(&'static Bell, Pile)>| match entry {
-                        Some((other, _)) => std::ptr::eq(*other, bell),
+                Some(home) if !home.is_at(here) => {
+                    let known = |entry: &&mut Option<(Home, Pile)>| match entry {
+                        Some((other, _)) => *other == home,
                         None => true,
                     };
                     if let Some(entry) = remote.iter_mut().find(known) {
                         entry
-                            .get_or_insert_with(|| (bell, Pile::new()))
+                            .get_or_insert_with(|| (home, Pile::new()))
                             .1
                             .push(waiter);
                     } else {
-                        self.send(bell, Pile::of(waiter));
+                        self.send(home, Pile::of(waiter));
                     }
                 }
                 _ => local.push_back(waiter),
             }
         }
-        for (bell, pile) in remote.into_iter().flatten() {
-            self.send(bell, pile);
+        for (home, pile) in remote.into_iter().flatten() {
+            self.send(home, pile);
         }
         self.wake_all(local);
     }
 
-    fn send(&mut self, bell: &'static Bell, pile: Pile) {
-        if let Err(pile) = bell.deliver(pile) {
+    fn send(&mut self, home: Home, pile: Pile) {
+        if let Err(pile) = home.deliver(pile) {
             let mut gone = pile.into_chain();
             while let Some(letter) = gone.pop_front() {
                 self.keep(let_go(letter));
@@ -161,10 +161,10 @@ impl Batch {
 /// Wakes one waiter directly.
 pub(super) fn wake(letter: Letter) -> Result<(), Box<dyn Any + Send>> {
     let home = letter.home();
-    if home.is_some_and(Bell::is_closed) {
+    if home.is_some_and(Home::is_gone) {
         return let_go(letter);
     }
-    let is_here = !thread::panicking() || home.is_some_and(|bell| bell.is_at(here()));
+    let is_here = !thread::panicking() || home.is_some_and(|home| home.is_at(here()));
     let waker = letter.into_waker();
     catch_unwind(AssertUnwindSafe(|| {
         if is_here {

@@ -26,18 +26,22 @@
 //! for one, they are counted, and the listener that ends waits for them. They are counted before
 //! they replace `ARMED`, so that whoever closes the bell knows of all who have.
 //!
-//! Bells are never freed, only used again by later runtimes: a thread that still delivers to a
-//! runtime that is gone finds `CLOSED`, or the runtime that came after it, which passes the wake
-//! on just as well.
+//! Bells are never freed, only used again by later runtimes. So a [`Home`] names a bell and *which* of
+//! its runtimes is meant, and whoever delivers to one that is gone finds the bell closed, or
+//! another's. He may have looked just before, and have his letters in the box of the runtime that came
+//! after: its listener drops their wakers, as he would have done. Nobody calls them, since a compio
+//! runtime that ends must not have its tasks woken by another thread that it does not know of.
 
 use std::{
     cell::Cell,
-    ptr::null_mut,
+    mem,
+    ptr::{self, null_mut},
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     task::Waker,
 };
 
 use super::{
+    batch::{let_go, wake},
     generic,
     line::{Chain, Pile},
     tier::{TierStats, WakeTier},
@@ -49,8 +53,14 @@ const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
 const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
 
+/// How many waiters the listener wakes before it lets the other tasks run.
+const BITE: usize = 64;
+
 pub(crate) struct Bell {
     letters: AtomicPtr<Waiter>,
+    /// How many runtimes have had the bell. Where words have 32 bits a count comes again after 2^32
+    /// of them: a waiter would have to be polled by a runtime that is gone for as long as that.
+    generation: AtomicUsize,
     /// The thread on which the listener runs, as [`here`] tells it.
     thread: AtomicUsize,
     /// The tier the listener is to sleep by.
@@ -80,6 +90,7 @@ impl Bell {
     pub(super) fn new() -> Self {
         Self {
             letters: AtomicPtr::new(CLOSED),
+            generation: AtomicUsize::new(0),
             thread: AtomicUsize::new(0),
             tier: AtomicU32::new(WakeTier::Generic as u32),
             armed: AtomicU32::new(WakeTier::Generic as u32),
@@ -93,17 +104,13 @@ impl Bell {
         }
     }
 
-    /// Whether the bell belongs to the thread `here`.
-    pub(super) fn is_at(&self, here: usize) -> bool {
-        // ORDERING: Relaxed. It changes only while the bell is closed, and who takes a runtime that
-        // is gone for one on another thread finds it closed.
-        self.thread.load(Relaxed) == here
-    }
-
-    /// Whether its runtime has ended, as far as the listener is concerned.
-    pub(super) fn is_closed(&self) -> bool {
-        // ORDERING: Relaxed. Only the listener's thread closes it; for others it is a hint.
-        self.letters.load(Relaxed) == CLOSED
+    /// The runtime that has the bell. Only for that runtime's thread.
+    pub(super) fn home(&'static self) -> Home {
+        Home {
+            bell: self,
+            // ORDERING: Relaxed. Set by this thread.
+            generation: self.generation.load(Relaxed),
+        }
     }
 
     /// The tier the listener is to sleep by.
@@ -124,16 +131,17 @@ impl Bell {
 
     // ---- any thread ----
 
-    /// Lays waiters into the box, and rings if the listener sleeps.
+    /// Lays waiters of the runtime `generation` into the box, and rings if the listener sleeps.
     ///
-    /// They come back if the bell is closed.
-    pub(super) fn deliver(&'static self, mut pile: Pile) -> Result<(), Pile> {
-        let count = pile.len();
+    /// They come back if the bell is closed, or another's.
+    fn deliver(&'static self, generation: usize, mut pile: Pile) -> Result<(), Pile> {
         // ORDERING: Acquire, here and on failure, so that `CLOSED` is the end: what the listener
-        // did before closing happened before its waiters are woken elsewhere.
+        // did before closing happened before its waiters are woken elsewhere. It pairs with `open`,
+        // too: whoever finds the box open for another runtime knows that it is another's.
         let mut letters = self.letters.load(Acquire);
         loop {
-            if letters == CLOSED {
+            // ORDERING: Relaxed. It comes with the box.
+            if letters == CLOSED || self.generation.load(Relaxed) != generation {
                 pile.lay_on(EMPTY);
                 return Err(pile);
             }
@@ -149,7 +157,7 @@ impl Bell {
                     // ORDERING: Relaxed. If this replaced `ARMED`, the acquire above has brought
                     // `armed` along; otherwise it is for the books only.
                     let tier = WakeTier::from_index(self.armed.load(Relaxed));
-                    self.stats(tier).delivered(count);
+                    self.stats(tier).delivered();
                     if let Some(caller) = caller {
                         caller.ring(tier);
                     }
@@ -168,11 +176,20 @@ impl Bell {
         // ORDERING: Relaxed; for the books until the listener arms.
         self.armed.store(tier as u32, Relaxed);
         self.stats.iter().for_each(TierStats::reset);
-        // ORDERING: Relaxed; see `is_at`.
+        // ORDERING: Relaxed; see `Home::is_at`.
         self.thread.store(here(), Relaxed);
-        // ORDERING: Relaxed. Who delivers to this runtime has the bell from one of its waiters; who takes
-        // it for an earlier runtime needs nothing of the above.
-        self.letters.store(EMPTY, Relaxed);
+        // ORDERING: Relaxed. Only who has the bell's place changes it, one after the other.
+        let before = self.generation.load(Relaxed);
+        self.generation.store(before.wrapping_add(1), Relaxed);
+        // ORDERING: Release pairs with the acquire in `deliver` and in `Home::is_gone`.
+        self.letters.store(EMPTY, Release);
+    }
+
+    /// Counts a waiter that was delivered and is about to be woken.
+    pub(super) fn woke(&self) {
+        // ORDERING: Relaxed. Written on the listener's thread.
+        let tier = WakeTier::from_index(self.armed.load(Relaxed));
+        self.stats(tier).woke();
     }
 
     /// Takes all letters, first in first out. The bell is no longer armed.
@@ -219,7 +236,7 @@ impl Bell {
             // SAFETY: there are no callers, and there will be none before the bell is armed.
             drop(
                 self.listener
-                    .with_mut(|it| unsafe { std::mem::replace(&mut *it, waker) }),
+                    .with_mut(|it| unsafe { mem::replace(&mut *it, waker) }),
             );
         }
     }
@@ -231,9 +248,7 @@ impl Bell {
         Self::into_chain(letters)
     }
 
-    /// Forgets the listener, which has closed the bell and will be gone with its executor.
-    ///
-    /// Its task is cancelled by then, so that compio keeps nobody who calls its waker.
+    /// Forgets the listener, which has closed the bell.
     pub(super) fn end(&self) {
         self.wait_for_callers();
         // SAFETY: there are no callers, and nobody arms the bell any more.
@@ -294,6 +309,195 @@ impl Drop for Caller {
     fn drop(&mut self) {
         // ORDERING: Release pairs with `Bell::wait_for_callers`.
         self.0.callers.fetch_sub(1, Release);
+    }
+}
+
+/// The runtime that a waiter was last polled on: a bell, and which of its runtimes.
+#[derive(Clone, Copy)]
+pub(crate) struct Home {
+    bell: &'static Bell,
+    generation: usize,
+}
+
+impl PartialEq for Home {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.bell, other.bell) && self.generation == other.generation
+    }
+}
+
+impl Home {
+    pub(super) fn bell(self) -> &'static Bell {
+        self.bell
+    }
+
+    /// Whether it is a runtime of the thread `here`.
+    pub(super) fn is_at(self, here: usize) -> bool {
+        // ORDERING: Relaxed, both. They change only while the bell is closed, and who takes a runtime that
+        // is gone for one on another thread finds it closed, or another's. A thread knows which
+        // runtimes of its own are gone.
+        self.bell.thread.load(Relaxed) == here
+            && self.bell.generation.load(Relaxed) == self.generation
+    }
+
+    /// Whether the runtime has ended, as far as its listener is concerned.
+    pub(super) fn is_gone(self) -> bool {
+        // ORDERING: Acquire pairs with the release in `Bell::open`: whose box is open is known. Only the
+        // runtime's own thread closes it; for others this is a hint.
+        self.bell.letters.load(Acquire) == CLOSED
+            // ORDERING: Relaxed. As above.
+            || self.bell.generation.load(Relaxed) != self.generation
+    }
+
+    /// Lays waiters at home there into its box, and rings if its listener sleeps.
+    ///
+    /// They come back if the runtime has ended.
+    pub(super) fn deliver(self, pile: Pile) -> Result<(), Pile> {
+        self.bell.deliver(self.generation, pile)
+    }
+}
+
+/// All bells there are. The list only grows.
+pub(super) struct Bells {
+    first: AtomicPtr<Place>,
+}
+
+/// A bell's place in the list.
+struct Place {
+    bell: Bell,
+    is_taken: AtomicUsize,
+    next: *mut Place,
+}
+
+impl Bells {
+    pub(super) fn new() -> Self {
+        Self {
+            first: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// Opens a bell that nobody has for a runtime of this thread.
+    pub(super) fn open(&'static self, tier: WakeTier) -> Open {
+        let place = self.claim();
+        place.bell.open(tier);
+        Open {
+            place,
+            letters: Chain::new(),
+        }
+    }
+
+    /// Takes a place that is free, or makes one.
+    fn claim(&self) -> &'static Place {
+        // ORDERING: Acquire pairs with the release below: the places are seen as they were made.
+        let first = self.first.load(Acquire);
+        let mut next = first;
+        // SAFETY: places are published whole and never freed.
+        while let Some(place) = unsafe { next.as_ref() } {
+            // ORDERING: Acquire pairs with the release in `Open::drop`: the runtime before has ended.
+            if place
+                .is_taken
+                .compare_exchange(0, 1, Acquire, Relaxed)
+                .is_ok()
+            {
+                return place;
+            }
+            next = place.next;
+        }
+        let place = Box::into_raw(Box::new(Place {
+            bell: Bell::new(),
+            is_taken: AtomicUsize::new(1),
+            next: first,
+        }));
+        let mut next = first;
+        // ORDERING: Release publishes the place; Acquire is for the places below it. Relaxed on failure:
+        // nothing is looked at.
+        while let Err(now) = self
+            .first
+            .compare_exchange_weak(next, place, AcqRel, Relaxed)
+        {
+            next = now;
+            // SAFETY: not published yet.
+            unsafe { (*place).next = next };
+        }
+        // SAFETY: places are never freed.
+        unsafe { &*place }
+    }
+
+    /// Frees the list, and returns how many places it had. For models, in which nobody has one any more.
+    #[cfg(all(test, compio_sync_loom))]
+    pub(super) fn free(&self) -> usize {
+        let mut count = 0;
+        let mut next = self.first.load(Acquire);
+        while !next.is_null() {
+            // SAFETY: made by `claim`, and nobody else's any more.
+            let place = unsafe { Box::from_raw(next) };
+            next = place.next;
+            count += 1;
+        }
+        count
+    }
+}
+
+/// A runtime's bell, for as long as it has one: what its listener holds.
+pub(super) struct Open {
+    place: &'static Place,
+    /// Taken out of the box; still to be woken.
+    letters: Chain<Letter>,
+}
+
+impl Open {
+    pub(super) fn bell(&self) -> &'static Bell {
+        &self.place.bell
+    }
+
+    /// Wakes those who were delivered, until there are none and `fall_asleep` has succeeded. Returns
+    /// false if it has woken many, and others should have their turn first.
+    pub(super) fn answer(&mut self, mut fall_asleep: impl FnMut(&'static Bell) -> bool) -> bool {
+        let bell = self.bell();
+        let home = bell.home();
+        let mut woken = 0;
+        loop {
+            if self.letters.is_empty() {
+                self.letters = bell.take();
+            }
+            if self.letters.is_empty() {
+                if fall_asleep(bell) {
+                    return true;
+                }
+                continue;
+            }
+            if woken == BITE {
+                return false;
+            }
+            woken += 1;
+            let Some(letter) = self.letters.pop_front() else {
+                continue;
+            };
+            // If not, it is of a runtime that had the bell before, and will not be woken.
+            if letter.home() == Some(home) {
+                bell.woke();
+            }
+            // A task's waker does not panic. If one does, there is nobody to pass it on to
+            // whose fault it could be, and others wait to be woken.
+            mem::forget(wake(letter));
+        }
+    }
+
+    /// Closes the bell and lets go of whoever has not been woken, then forgets the listener: its task is
+    /// cancelled by then, so that compio keeps nobody who calls its waker, and its executor will be gone.
+    pub(super) fn close(&mut self) {
+        let mut left = self.bell().close();
+        while let Some(letter) = self.letters.pop_front().or_else(|| left.pop_front()) {
+            mem::forget(let_go(letter));
+        }
+        self.bell().end();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
+        // ORDERING: Release pairs with the acquire in `Bells::claim`.
+        self.place.is_taken.store(0, Release);
     }
 }
 

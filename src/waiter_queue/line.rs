@@ -315,7 +315,6 @@ impl<S: Side> Chain<S> {
 pub(super) struct Pile {
     top: *mut Waiter,
     bottom: *mut Waiter,
-    len: usize,
 }
 
 impl Pile {
@@ -323,7 +322,6 @@ impl Pile {
         Self {
             top: null_mut(),
             bottom: null_mut(),
-            len: 0,
         }
     }
 
@@ -331,10 +329,6 @@ impl Pile {
         let mut pile = Self::new();
         pile.push(letter);
         pile
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
     }
 
     pub(super) fn top(&self) -> *mut Waiter {
@@ -348,7 +342,6 @@ impl Pile {
             self.bottom = node;
         }
         self.top = node;
-        self.len += 1;
     }
 
     /// Makes the pile lie on `below`.

@@ -13,8 +13,9 @@
 //!                                                 futex_wake(word, everyone)
 //! ```
 //!
-//! The wait need not be in the kernel yet when the bell rings: the kernel then finds `RUNG` and
-//! completes it at once with `EAGAIN`. Whenever the box is `ARMED` there is a wait in the ring, or
+//! The wait need not be in the kernel yet when the bell rings (the ring is entered when the runtime
+//! has nothing else to do): the kernel then finds `RUNG` and completes it at once with `EAGAIN`. That is
+//! why the word is stored before the box is armed. Whenever the box is `ARMED` there is a wait in the ring, or
 //! its completion is; so a sleep that was left for another reason can be taken up again with the
 //! same wait. A late `RUNG` of an earlier sleep ends the next one early, which costs a round and
 //! loses nothing.
@@ -29,21 +30,22 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering::Relaxed, Ordering::Release},
-    },
+    sync::{OnceLock, atomic::Ordering::Relaxed},
     task::{Context, Poll},
 };
 
+use compio_buf::BufResult;
 use compio_driver::{Decision, DriverType, IourOpCode, OpEntry, PollOpCode};
 use compio_runtime::{Runtime, Submit};
 use io_uring::{IoUring, Probe, opcode};
 
+#[cfg(all(test, compio_sync_loom))]
+use super::models::futex::wake_all;
 use super::{
     doorbell::Bell,
     tier::{TierError, WakeTier},
 };
+use crate::loom::AtomicU32;
 
 const RUNG: u32 = 0;
 const SLEEPING: u32 = 1;
@@ -53,51 +55,73 @@ const FUTEX2_SIZE_U32: u32 = 2;
 /// `FUTEX_BITSET_MATCH_ANY`.
 const MATCH_ANY: u64 = u32::MAX as u64;
 
-/// What a listener sleeps on. The kernel reads it, so loom has no part in it.
+/// What a listener sleeps on. The kernel reads it.
 pub(super) struct Word(AtomicU32);
 
 impl Word {
     pub(super) fn new() -> Self {
         Self(AtomicU32::new(RUNG))
     }
+
+    /// Where the kernel finds the word. The kernel of the models looks at the word itself.
+    fn address(&self) -> *mut u32 {
+        #[cfg(not(any(compio_sync_loom, compio_sync_shuttle)))]
+        return self.0.as_ptr();
+        #[cfg(any(compio_sync_loom, compio_sync_shuttle))]
+        return std::ptr::null_mut();
+    }
+
+    /// What the kernel compares.
+    #[cfg(all(test, compio_sync_loom))]
+    pub(super) fn is_sleeping(&self) -> bool {
+        self.0.load(Relaxed) == SLEEPING
+    }
 }
 
 /// Rings a bell that was armed.
 pub(super) fn ring(bell: &Bell) {
-    // ORDERING: Release, for the listener that finds its wait over. What it is woken for comes
-    // with the letter box.
-    bell.futex.0.store(RUNG, Release);
+    // ORDERING: Relaxed. What the listener is woken for comes with the letter box, and the kernel has a
+    // full barrier between this store and its look for waits.
+    bell.futex.0.store(RUNG, Relaxed);
     bell.stats(WakeTier::Futex).called();
+    wake_all(&bell.futex);
+}
+
+/// Has the kernel end all waits on `word`.
+#[cfg(not(all(test, compio_sync_loom)))]
+fn wake_all(word: &Word) {
     // SAFETY: FUTEX_WAKE looks up the address and touches nothing; bells are never freed.
     unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            bell.futex.0.as_ptr(),
-            libc::FUTEX_WAKE,
-            i32::MAX,
-        );
+        libc::syscall(libc::SYS_futex, word.address(), libc::FUTEX_WAKE, i32::MAX);
     }
 }
 
-/// The listener's wait, if there is one in the ring.
-#[derive(Default)]
-pub(super) struct Sleep {
-    wait: Option<Submit<FutexWait>>,
+/// The listener's wait, if there is one in the ring. `W` is the wait, outside models.
+pub(super) struct Sleep<W = Submit<FutexWait>> {
+    wait: Option<W>,
 }
 
-impl Sleep {
+impl<T, W> Sleep<W>
+where
+    W: Future<Output = BufResult<usize, T>> + Unpin,
+{
+    pub(super) fn new() -> Self {
+        Self { wait: None }
+    }
+
     /// Sleeps until the bell rings. Fails if there are letters already, or if the ring will not
     /// have the wait, in which case the bell's tier is changed to the generic one.
+    ///
+    /// `submit` hands a wait to the ring.
     pub(super) fn sleep(
         &mut self,
-        runtime: &Runtime,
         bell: &'static Bell,
+        submit: impl FnOnce(FutexWait) -> W,
         cx: &mut Context<'_>,
     ) -> bool {
         if let Some(wait) = &mut self.wait {
             let Poll::Ready(result) = Pin::new(wait).poll(cx) else {
-                // Left early. The wait is still there, for the same word.
-                bell.futex.0.store(SLEEPING, Relaxed);
+                // Left early. The wait is still there, or its completion is.
                 return bell.arm(WakeTier::Futex);
             };
             self.wait = None;
@@ -105,7 +129,7 @@ impl Sleep {
         }
         // ORDERING: Relaxed. The ringer's store comes after it read `ARMED`, hence after this.
         bell.futex.0.store(SLEEPING, Relaxed);
-        let mut wait = runtime.submit(FutexWait { bell });
+        let mut wait = submit(FutexWait { bell });
         match Pin::new(&mut wait).poll(cx) {
             Poll::Pending => {
                 self.wait = Some(wait);
@@ -130,8 +154,8 @@ impl Sleep {
 }
 
 /// `IORING_OP_FUTEX_WAIT` on a bell's word.
-struct FutexWait {
-    bell: &'static Bell,
+pub(super) struct FutexWait {
+    pub(super) bell: &'static Bell,
 }
 
 // SAFETY: the entry points to a bell's word, and bells are never freed.
@@ -140,7 +164,7 @@ unsafe impl IourOpCode for FutexWait {
 
     fn create_entry(&mut self, (): &mut ()) -> OpEntry {
         opcode::FutexWait::new(
-            self.bell.futex.0.as_ptr(),
+            self.bell.futex.address(),
             u64::from(SLEEPING),
             MATCH_ANY,
             FUTEX2_SIZE_U32,
@@ -219,7 +243,7 @@ mod tests {
         let bell = BELL.get_or_init(Bell::new);
         bell.set_tier(WakeTier::Futex);
         let mut cx = Context::from_waker(Waker::noop());
-        let asleep = runtime.enter(|| Sleep::default().sleep(&runtime, bell, &mut cx));
+        let asleep = runtime.enter(|| Sleep::new().sleep(bell, |it| runtime.submit(it), &mut cx));
         assert!(!asleep);
         assert_eq!(bell.tier(), WakeTier::Generic);
     }

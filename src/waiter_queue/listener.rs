@@ -10,12 +10,11 @@
 use std::{
     cell::RefCell,
     future::{Future, poll_fn},
-    mem,
     pin::Pin,
     ptr::{self, null_mut},
-    sync::atomic::{
-        AtomicBool, AtomicPtr,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    sync::{
+        LazyLock,
+        atomic::{AtomicPtr, Ordering::Relaxed},
     },
     task::{Context, Poll, RawWakerVTable, Waker},
 };
@@ -26,23 +25,17 @@ use compio_executor::Executor;
 use compio_runtime::{FutureExt, Runtime, Submit};
 
 use super::{
-    batch::{let_go, wake},
-    doorbell::Bell,
+    doorbell::{Bells, Home, Open},
     generic,
-    line::Chain,
     tier::WakeTier,
-    waiter::Letter,
 };
 use crate::loom::IN_MODEL;
 
-/// How many waiters the listener wakes before it lets the other tasks run.
-const BITE: usize = 64;
-
-/// The bell of the runtime that `waker`, cloned from the current task's, belongs to, if it does.
-pub(super) fn home(waker: &Waker) -> Option<&'static Bell> {
+/// The current runtime, if `waker`, cloned from the current task's, belongs to it.
+pub(super) fn home(waker: &Waker) -> Option<Home> {
     // A model has no runtimes in it.
     if !IN_MODEL && is_compios(waker) {
-        current_bell()
+        current()
     } else {
         None
     }
@@ -83,24 +76,24 @@ fn is_compios(waker: &Waker) -> bool {
 thread_local! {
     /// The bells of this thread's runtimes, by driver handle. A runtime that was leaked keeps its
     /// handle open, as its listener does: a handle never stands for two runtimes.
-    static BELLS: RefCell<Vec<(RawFd, &'static Bell)>> = const { RefCell::new(Vec::new()) };
+    static HOMES: RefCell<Vec<(RawFd, Home)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The bell of the current runtime, which gets one if it has none yet.
-pub(super) fn current_bell() -> Option<&'static Bell> {
-    Runtime::try_with_current(|runtime| bell_of(runtime).or_else(|| listen(runtime)))
+/// The current runtime, which gets a bell if it has none yet.
+pub(super) fn current() -> Option<Home> {
+    Runtime::try_with_current(|runtime| known(runtime).or_else(|| listen(runtime)))
         .ok()
         .flatten()
 }
 
-/// The bell of `runtime`, if it has one.
-pub(super) fn bell_of(runtime: &Runtime) -> Option<&'static Bell> {
+/// `runtime`, if it has a bell.
+pub(super) fn known(runtime: &Runtime) -> Option<Home> {
     let handle = runtime.as_raw_fd();
     // No list: the thread is past its destructors.
-    BELLS
-        .try_with(|bells| {
-            let bells = bells.borrow();
-            let known = bells.iter().find(|(known, _)| *known == handle)?;
+    HOMES
+        .try_with(|homes| {
+            let homes = homes.borrow();
+            let known = homes.iter().find(|(known, _)| *known == handle)?;
             Some(known.1)
         })
         .ok()
@@ -109,27 +102,27 @@ pub(super) fn bell_of(runtime: &Runtime) -> Option<&'static Bell> {
 
 /// Gives `runtime` a bell and a listener.
 #[cold]
-fn listen(runtime: &Runtime) -> Option<&'static Bell> {
+fn listen(runtime: &Runtime) -> Option<Home> {
+    static BELLS: LazyLock<Bells> = LazyLock::new(Bells::new);
+
     let handle = runtime.as_raw_fd();
-    let tier = WakeTier::choose(runtime);
-    let place = Place::claim();
-    place.bell.open(tier);
+    let bell = BELLS.open(WakeTier::choose(runtime));
+    let home = bell.bell().home();
     let listener = Listener {
-        place,
+        bell,
         handle,
-        letters: Chain::new(),
         #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-        futex: Default::default(),
+        futex: super::linux::Sleep::new(),
         #[cfg(all(windows, feature = "windows-iocp"))]
         iocp: Default::default(),
         _driver: runtime.submit(Asyncify::new(nothing as Nothing)),
     };
-    // If there is no list any more, the listener is dropped, and frees the place.
-    BELLS
-        .try_with(|bells| bells.borrow_mut().push((handle, &place.bell)))
+    // If there is no list any more, the listener is dropped, and closes the bell.
+    HOMES
+        .try_with(|homes| homes.borrow_mut().push((handle, home)))
         .ok()?;
     runtime.spawn(listener).detach();
-    Some(&place.bell)
+    Some(home)
 }
 
 type Nothing = fn() -> BufResult<usize, ()>;
@@ -138,56 +131,10 @@ fn nothing() -> BufResult<usize, ()> {
     BufResult(Ok(0), ())
 }
 
-/// A place for a bell in the list of all bells, which only grows.
-struct Place {
-    bell: Bell,
-    taken: AtomicBool,
-    next: *mut Place,
-}
-
-impl Place {
-    /// Takes a place that is free, or makes one.
-    fn claim() -> &'static Self {
-        static PLACES: AtomicPtr<Place> = AtomicPtr::new(null_mut());
-
-        // ORDERING: Acquire pairs with the release below: the places are seen as they were made.
-        let first = PLACES.load(Acquire);
-        let mut next = first;
-        // SAFETY: places are published whole and never freed.
-        while let Some(place) = unsafe { next.as_ref() } {
-            // ORDERING: Acquire pairs with the release in `Listener::drop`.
-            if place
-                .taken
-                .compare_exchange(false, true, Acquire, Relaxed)
-                .is_ok()
-            {
-                return place;
-            }
-            next = place.next;
-        }
-        let place = Box::into_raw(Box::new(Self {
-            bell: Bell::new(),
-            taken: AtomicBool::new(true),
-            next: first,
-        }));
-        let mut next = first;
-        // ORDERING: Release publishes the place; Acquire is for the places below it.
-        while let Err(now) = PLACES.compare_exchange_weak(next, place, AcqRel, Acquire) {
-            next = now;
-            // SAFETY: not published yet.
-            unsafe { (*place).next = next };
-        }
-        // SAFETY: places are never freed.
-        unsafe { &*place }
-    }
-}
-
 /// The task that answers a runtime's bell. It ends with its runtime.
 struct Listener {
-    place: &'static Place,
+    bell: Open,
     handle: RawFd,
-    /// Taken out of the bell; still to be woken.
-    letters: Chain<Letter>,
     #[cfg(all(target_os = "linux", feature = "linux-futex"))]
     futex: super::linux::Sleep,
     #[cfg(all(windows, feature = "windows-iocp"))]
@@ -195,20 +142,6 @@ struct Listener {
     /// An operation that is never begun. It keeps the driver, and with it the handle that the bell
     /// is known by, for as long as there is a listener.
     _driver: Submit<Asyncify<Nothing, ()>>,
-}
-
-impl Listener {
-    fn fall_asleep(&mut self, cx: &mut Context<'_>) -> bool {
-        let bell = &self.place.bell;
-        let asleep = match bell.tier() {
-            #[cfg(all(target_os = "linux", feature = "linux-futex"))]
-            WakeTier::Futex => inside(self.handle, |it| self.futex.sleep(it, bell, cx)),
-            #[cfg(all(windows, feature = "windows-iocp"))]
-            WakeTier::Iocp => inside(self.handle, |it| self.iocp.sleep(it, bell, cx)),
-            _ => None,
-        };
-        asleep.unwrap_or_else(|| generic::sleep(bell, cx))
-    }
 }
 
 /// Calls `sleep` with the listener's runtime, if it is entered.
@@ -229,26 +162,23 @@ impl Future for Listener {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut woken = 0;
-        loop {
-            if self.letters.is_empty() {
-                self.letters = self.place.bell.take();
-            }
-            while let Some(waiter) = self.letters.pop_front() {
-                if woken == BITE {
-                    self.letters.push_front(waiter);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                woken += 1;
-                // A task's waker does not panic. If one does, there is nobody to pass it on to
-                // whose fault it could be, and others wait to be woken.
-                mem::forget(wake(waiter));
-            }
-            if self.fall_asleep(cx) {
-                return Poll::Pending;
-            }
+        let this = &mut *self;
+        let is_asleep = this.bell.answer(|bell| {
+            let asleep = match bell.tier() {
+                #[cfg(all(target_os = "linux", feature = "linux-futex"))]
+                WakeTier::Futex => inside(this.handle, |runtime| {
+                    this.futex.sleep(bell, |wait| runtime.submit(wait), cx)
+                }),
+                #[cfg(all(windows, feature = "windows-iocp"))]
+                WakeTier::Iocp => inside(this.handle, |it| this.iocp.sleep(it, bell, cx)),
+                _ => None,
+            };
+            asleep.unwrap_or_else(|| generic::sleep(bell, cx))
+        });
+        if !is_asleep {
+            cx.waker().wake_by_ref();
         }
+        Poll::Pending
     }
 }
 
@@ -256,16 +186,10 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let handle = self.handle;
         // No list: the thread is past its destructors, and so are its runtimes.
-        let _ = BELLS.try_with(|bells| bells.borrow_mut().retain(|(known, _)| *known != handle));
-        let mut left = self.place.bell.close();
-        while let Some(letter) = self.letters.pop_front().or_else(|| left.pop_front()) {
-            mem::forget(let_go(letter));
-        }
+        let _ = HOMES.try_with(|homes| homes.borrow_mut().retain(|(known, _)| *known != handle));
         // Before the bell is another's, and the waker's executor gone.
-        self.place.bell.end();
+        self.bell.close();
         #[cfg(all(windows, feature = "windows-iocp"))]
-        self.iocp.end(&self.place.bell);
-        // ORDERING: Release pairs with the acquire in `Place::claim`.
-        self.place.taken.store(false, Release);
+        self.iocp.end(self.bell.bell());
     }
 }

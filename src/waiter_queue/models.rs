@@ -36,6 +36,8 @@ mod absent;
 mod bar;
 mod bell;
 mod cancel;
+#[cfg(all(target_os = "linux", feature = "linux-futex"))]
+pub(super) mod futex;
 mod meetings;
 mod node;
 mod nodes_alive;

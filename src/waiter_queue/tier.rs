@@ -11,7 +11,7 @@ use std::{
 use compio_driver::DriverType;
 use compio_runtime::Runtime;
 
-use super::{doorbell::Bell, listener};
+use super::listener;
 
 /// How a runtime is woken by other threads' grants while it sleeps.
 ///
@@ -144,7 +144,8 @@ impl WakeTier {
     /// ```
     pub fn current() -> Option<Self> {
         Runtime::try_with_current(|runtime| {
-            listener::bell_of(runtime).map_or_else(|| Self::choose(runtime), Bell::tier)
+            listener::known(runtime)
+                .map_or_else(|| Self::choose(runtime), |home| home.bell().tier())
         })
         .ok()
     }
@@ -173,8 +174,8 @@ impl WakeTier {
     /// ```
     pub fn select(self) -> Result<(), TierError> {
         self.check()?;
-        let bell = listener::current_bell().ok_or(TierError::NoRuntime)?;
-        bell.set_tier(self);
+        let home = listener::current().ok_or(TierError::NoRuntime)?;
+        home.bell().set_tier(self);
         Ok(())
     }
 
@@ -368,7 +369,7 @@ pub struct WakeStats {
     pub heard: usize,
     /// How many batches of waiters other threads have delivered.
     pub batches: usize,
-    /// How many waiters those were.
+    /// How many waiters the listener has woken for them.
     pub wakes: usize,
 }
 
@@ -392,7 +393,7 @@ impl WakeStats {
     /// ```
     pub fn current(tier: WakeTier) -> Option<Self> {
         Runtime::try_with_current(|runtime| {
-            listener::bell_of(runtime).map(|bell| bell.stats(tier).read())
+            listener::known(runtime).map(|home| home.bell().stats(tier).read())
         })
         .ok()
         .map(Option::unwrap_or_default)
@@ -436,9 +437,12 @@ impl TierStats {
         self.heard.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn delivered(&self, wakes: usize) {
+    pub(super) fn delivered(&self) {
         self.batches.fetch_add(1, Relaxed);
-        self.wakes.fetch_add(wakes, Relaxed);
+    }
+
+    pub(super) fn woke(&self) {
+        self.wakes.fetch_add(1, Relaxed);
     }
 
     pub(super) fn reset(&self) {

@@ -41,7 +41,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::{doorbell::Bell, pool};
+use super::{doorbell::Home, pool};
 use crate::loom::{AtomicU32, UnsafeCell};
 
 const GRANTED: u32 = 1;
@@ -95,7 +95,7 @@ pub(super) enum Stand {
 /// Whom to wake, and where.
 pub(super) struct Task {
     pub(super) waker: Waker,
-    pub(super) home: Option<&'static Bell>,
+    pub(super) home: Option<Home>,
 }
 
 /// Where a node is, and what the line has done for it.
@@ -185,7 +185,7 @@ impl Waiter {
 pub(crate) struct Ticket(NonNull<Waiter>);
 
 // SAFETY: a waiter's fields are shared under the protocol above, whichever threads its two sides
-// are on; `Waker` is `Send`, and `Bell` is shared by design.
+// are on; `Waker` is `Send`, and a `Home`'s bell is shared by design.
 unsafe impl Send for Ticket {}
 // SAFETY: as above; `&Ticket` gives access to nothing but the atomic state.
 unsafe impl Sync for Ticket {}
@@ -232,7 +232,7 @@ impl Ticket {
     pub(super) fn leave_waker(
         &mut self,
         cx: &Context<'_>,
-        home: impl FnOnce(&Waker) -> Option<&'static Bell>,
+        home: impl FnOnce(&Waker) -> Option<Home>,
     ) -> Look {
         let node = self.node();
         if node.will_wake(cx.waker()) {
@@ -274,7 +274,7 @@ impl Ticket {
     pub(super) fn stand(
         &mut self,
         cx: &Context<'_>,
-        home: impl FnOnce(&Waker) -> Option<&'static Bell>,
+        home: impl FnOnce(&Waker) -> Option<Home>,
     ) -> Stand {
         let node = self.node();
         let is_known = node.will_wake(cx.waker());
@@ -464,7 +464,7 @@ impl Letter {
     }
 
     /// Where the waker is to be woken.
-    pub(super) fn home(&self) -> Option<&'static Bell> {
+    pub(super) fn home(&self) -> Option<Home> {
         // SAFETY: the node lives until `into_waker`, and its task is this letter's.
         unsafe { self.0.as_ref() }
             .task

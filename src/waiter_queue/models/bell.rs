@@ -3,7 +3,7 @@
 use super::{
     super::{
         batch::{Batch, wake},
-        doorbell::{Bell, here},
+        doorbell::{Bell, Bells, Home, Open, here},
         generic,
         line::{Chain, Pile},
         tier::WakeTier,
@@ -14,21 +14,23 @@ use super::{
 use crate::loom::AtomicUsize;
 
 /// Runs `f` with a bell that lives until it returns.
-fn with_bell(f: impl FnOnce(&'static Bell)) {
+fn with_bell(tier: WakeTier, f: impl FnOnce(Home, &'static Bell)) {
     let bell = Box::into_raw(Box::new(Bell::new()));
     // SAFETY: the models join all threads that know of the bell.
-    f(unsafe { &*bell });
+    let open = unsafe { &*bell };
+    open.open(tier);
+    f(open.home(), open);
     // SAFETY: as above.
     drop(unsafe { Box::from_raw(bell) });
 }
 
 /// A waiter of that bell's, granted, whose future is gone.
-fn letter(probe: &Probe, bell: &'static Bell) -> Letter {
+pub(super) fn letter(probe: &Probe, home: Home) -> Letter {
     let (ticket, queued) = Ticket::new(
         1,
         Task {
             waker: probe.waker(),
-            home: Some(bell),
+            home: Some(home),
         },
     );
     let (_, granted) = queued.grant(Outcome::Granted);
@@ -90,12 +92,11 @@ impl Wake for Ring {
 #[test]
 fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
     explore(4, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+                move || assert!(home.deliver(pile([letter(&probe, home)])).is_ok())
             });
             listen(bell, 1);
             deliverer.join().unwrap();
@@ -108,11 +109,10 @@ fn bell_wakes_a_listener_that_falls_asleep_meanwhile() {
 #[test]
 fn bell_is_rung_once_a_sleep_by_two() {
     explore(2, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             let deliver =
-                |probe: Probe| move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok());
+                |probe: Probe| move || assert!(home.deliver(pile([letter(&probe, home)])).is_ok());
             let deliverers = [(); 2].map(|()| spawn(deliver(probe.clone())));
             let sleeps = listen(bell, 2);
             assert!(sleeps <= 2);
@@ -127,14 +127,13 @@ fn bell_is_rung_once_a_sleep_by_two() {
 fn bell_is_rung_by_the_tier_it_was_armed_with() {
     // A futex wakes nobody here: the listener would sleep for ever.
     explore(4, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Futex, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Futex);
             assert!(bell.arm(WakeTier::Futex));
             assert_eq!(wake_all(bell.take()), 0);
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+                move || assert!(home.deliver(pile([letter(&probe, home)])).is_ok())
             });
             listen(bell, 1);
             deliverer.join().unwrap();
@@ -148,13 +147,12 @@ fn bell_is_rung_by_the_tier_it_was_armed_with() {
 fn bell_that_is_armed_again_by_another_tier_is_rung_by_that() {
     // As above; but whoever delivers may have seen it armed before.
     explore(4, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Futex, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Futex);
             assert!(bell.arm(WakeTier::Futex));
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+                move || assert!(home.deliver(pile([letter(&probe, home)])).is_ok())
             });
             listen(bell, 1);
             deliverer.join().unwrap();
@@ -167,14 +165,13 @@ fn bell_that_is_armed_again_by_another_tier_is_rung_by_that() {
 #[test]
 fn bell_that_closes_loses_no_letter() {
     explore(4, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let (probe, data) = (Probe::new(), Data::new());
-            bell.open(WakeTier::Generic);
             let sleeper = Probe::new();
             assert!(generic::sleep(bell, &Context::from_waker(&sleeper.waker())));
             let deliverer = spawn({
                 let (probe, data) = (probe.clone(), data.clone());
-                move || match bell.deliver(pile([letter(&probe, bell), letter(&probe, bell)])) {
+                move || match home.deliver(pile([letter(&probe, home), letter(&probe, home)])) {
                     Ok(()) => 0,
                     Err(pile) => {
                         assert_eq!(data.read(), 1);
@@ -199,9 +196,8 @@ fn bell_that_closes_loses_no_letter() {
 #[test]
 fn bell_that_closes_drops_the_listeners_waker() {
     explore(0, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |_, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             let waker = probe.waker();
             assert!(generic::sleep(bell, &Context::from_waker(&waker)));
             drop(waker);
@@ -216,14 +212,13 @@ fn bell_that_closes_drops_the_listeners_waker() {
 #[test]
 fn bell_that_closes_under_two_keeps_no_letter_and_wakes_nobody() {
     explore(3, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             // As the turn's holders do it: through a batch.
             let deliver = |probe: Probe| {
                 move || {
                     let mut batch = Batch::new();
-                    batch.push(letter(&probe, bell));
+                    batch.push(letter(&probe, home));
                     batch.deliver();
                     batch.finish();
                 }
@@ -241,16 +236,15 @@ fn bell_that_closes_under_two_keeps_no_letter_and_wakes_nobody() {
 #[test]
 fn bell_gives_letters_out_in_the_order_they_came() {
     explore(4, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probes = [(); 3].map(|()| Probe::new());
-            bell.open(WakeTier::Generic);
             let deliverer = spawn({
                 let probes = probes.clone();
                 move || {
                     let [first, second, third] = &probes;
-                    let both = pile([letter(first, bell), letter(second, bell)]);
-                    assert!(bell.deliver(both).is_ok());
-                    assert!(bell.deliver(pile([letter(third, bell)])).is_ok());
+                    let both = pile([letter(first, home), letter(second, home)]);
+                    assert!(home.deliver(both).is_ok());
+                    assert!(home.deliver(pile([letter(third, home)])).is_ok());
                 }
             });
             let wakes = || probes.clone().map(|probe| probe.wakes());
@@ -275,15 +269,13 @@ fn bell_gives_letters_out_in_the_order_they_came() {
 #[test]
 fn bell_of_a_batch_is_its_waiters_home() {
     explore(2, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let (local, remote) = (Probe::new(), Probe::new());
-            bell.open(WakeTier::Generic);
-            let home = here();
-            assert!(bell.is_at(home));
+            assert!(home.is_at(here()));
             let granter = spawn({
                 let (local, remote) = (local.clone(), remote.clone());
                 move || {
-                    assert!(!bell.is_at(here()));
+                    assert!(!home.is_at(here()));
                     let (ticket, queued) = Ticket::new(
                         1,
                         Task {
@@ -293,7 +285,7 @@ fn bell_of_a_batch_is_its_waiters_home() {
                     );
                     let mut batch = Batch::new();
                     batch.push(queued.grant(Outcome::Granted).1.unwrap());
-                    batch.push(letter(&remote, bell));
+                    batch.push(letter(&remote, home));
                     batch.deliver();
                     assert_eq!(local.wakes(), 1);
                     batch.finish();
@@ -319,37 +311,168 @@ impl Wake for Remote {
     }
 }
 
+fn sleep(bell: &Bell, executor: &Arc<Data>) -> bool {
+    let waker = Waker::from(StdArc::new(Remote {
+        executor: executor.clone(),
+    }));
+    generic::sleep(bell, &Context::from_waker(&waker))
+}
+
+/// Runs `f` with a list of bells that lives until it returns, and returns how many there were.
+pub(super) fn with_bells(f: impl FnOnce(&'static Bells)) -> usize {
+    let bells = Box::into_raw(Box::new(Bells::new()));
+    // SAFETY: the models join all threads that know of the list.
+    let list = unsafe { &*bells };
+    f(list);
+    let count = list.free();
+    // SAFETY: as above.
+    drop(unsafe { Box::from_raw(bells) });
+    count
+}
+
+pub(super) fn deliver(letter: Letter) {
+    let mut batch = Batch::new();
+    batch.push(letter);
+    batch.deliver();
+    batch.finish();
+}
+
 #[test]
 fn runtime_that_ends_waits_for_those_who_ring_it() {
-    explore(3, || {
-        with_bell(|bell| {
+    explore(2, || {
+        with_bells(|bells| {
             let probe = Probe::new();
             let executor = Data::new();
-            bell.open(WakeTier::Generic);
-            let deliver = |probe: Probe| {
-                move || {
-                    if let Err(pile) = bell.deliver(pile([letter(&probe, bell)])) {
-                        assert_eq!(wake_all(pile.into_chain()), 1);
-                    }
-                }
-            };
-            let waker = Waker::from(StdArc::new(Remote {
-                executor: executor.clone(),
-            }));
-            let cx = Context::from_waker(&waker);
-            assert!(generic::sleep(bell, &cx));
-            let ringers = [(); 2].map(|()| spawn(deliver(probe.clone())));
+            let mut open = bells.open(WakeTier::Generic);
+            let home = open.bell().home();
+            let ringers = [(); 2].map(|()| {
+                let probe = probe.clone();
+                spawn(move || deliver(letter(&probe, home)))
+            });
             // Sleeps again, perhaps while the first is still ringing.
-            let woken = wake_all(bell.take());
-            if woken > 0 {
-                generic::sleep(bell, &cx);
-            }
-            wake_all(bell.close());
-            bell.end();
+            assert!(open.answer(|bell| sleep(bell, &executor)));
+            assert!(open.answer(|bell| sleep(bell, &executor)));
+            let woken = probe.wakes();
+            drop(open);
             // The executor goes.
             executor.add(1);
             ringers.into_iter().for_each(|one| one.join().unwrap());
-            assert_eq!(probe.wakes(), woken);
+            assert_eq!(probe.wakes(), woken, "woken with the runtime gone");
+        });
+    });
+}
+
+#[test]
+fn letter_for_a_runtime_that_is_gone_wakes_nobody_in_the_next() {
+    explore(3, || {
+        let bells = with_bells(|bells| {
+            let (probe, own) = (Probe::new(), Probe::new());
+            let executors = [(); 2].map(|()| Data::new());
+            let first = bells.open(WakeTier::Generic);
+            let home = first.bell().home();
+            let late = spawn({
+                let probe = probe.clone();
+                move || deliver(letter(&probe, home))
+            });
+            drop(first);
+            executors[0].add(1);
+
+            let mut second = bells.open(WakeTier::Generic);
+            let successor = second.bell().home();
+            assert!(home != successor && home.is_gone() && !successor.is_gone());
+            assert!(!home.is_at(here()) && successor.is_at(here()));
+            assert!(second.answer(|bell| sleep(bell, &executors[1])));
+            deliver(letter(&own, successor));
+            assert!(home.deliver(pile([])).is_err());
+            late.join().unwrap();
+            assert!(second.answer(|bell| sleep(bell, &executors[1])));
+            let stats = second.bell().stats(WakeTier::Generic).read();
+            drop(second);
+            executors[1].add(1);
+            assert_eq!((probe.wakes(), own.wakes()), (0, 1));
+            assert_eq!(stats.wakes, 0, "counted a waiter that was not woken");
+        });
+        assert_eq!(bells, 1, "a place is used again");
+    });
+}
+
+#[test]
+fn runtimes_that_begin_and_end_at_once_have_a_bell_each() {
+    explore(3, || {
+        let bells = with_bells(|bells| {
+            drop(bells.open(WakeTier::Generic));
+            let live = |()| {
+                let executor = Data::new();
+                let mut open = bells.open(WakeTier::Generic);
+                assert!(open.answer(|bell| sleep(bell, &executor)));
+                drop(open);
+                executor.add(1);
+            };
+            let other = spawn(move || live(()));
+            live(());
+            other.join().unwrap();
+        });
+        assert!((1..=2).contains(&bells));
+    });
+}
+
+#[test]
+fn bells_made_by_two_at_once_are_both_kept() {
+    explore(3, || {
+        let bells = with_bells(|bells| {
+            let other = spawn(|| bells.open(WakeTier::Generic));
+            let open = [bells.open(WakeTier::Generic), other.join().unwrap()];
+            let mut made = open.each_ref().map(|it| std::ptr::from_ref(it.bell()));
+            assert_ne!(made[0], made[1]);
+            drop(open);
+            let again = [(); 2].map(|()| bells.open(WakeTier::Generic));
+            let mut again = again.each_ref().map(|it| std::ptr::from_ref(it.bell()));
+            again.sort();
+            made.sort();
+            assert_eq!(again, made, "a place was lost");
+        });
+        assert_eq!(bells, 2);
+    });
+}
+
+#[test]
+fn runtime_that_is_gone_stays_gone_when_another_has_its_bell() {
+    explore(4, || {
+        with_bells(|bells| {
+            let first = bells.open(WakeTier::Generic);
+            let home = first.bell().home();
+            drop(first);
+            let next = spawn(|| bells.open(WakeTier::Generic));
+            assert!(home.is_gone());
+            assert!(home.deliver(pile([])).is_err());
+            drop(next.join().unwrap());
+        });
+    });
+}
+
+#[test]
+fn runtimes_that_end_while_they_ring_each_other_wait_for_each_other() {
+    explore(3, || {
+        with_bells(|bells| {
+            let probe = Probe::new();
+            let executors = [(); 2].map(|()| Data::new());
+            let mut first = bells.open(WakeTier::Generic);
+            assert!(first.answer(|bell| sleep(bell, &executors[0])));
+            let mut second = spawn(|| bells.open(WakeTier::Generic)).join().unwrap();
+            assert!(second.answer(|bell| sleep(bell, &executors[1])));
+            let [one, two] = [&first, &second].map(|it| it.bell().home());
+            let end = |open: Open, executor: Arc<Data>, other: Home, probe: Probe| {
+                deliver(letter(&probe, other));
+                drop(open);
+                executor.add(1);
+            };
+            let other = spawn({
+                let (executor, probe) = (executors[1].clone(), probe.clone());
+                move || end(second, executor, one, probe)
+            });
+            end(first, executors[0].clone(), two, probe.clone());
+            other.join().unwrap();
+            assert_eq!(probe.wakes(), 0);
         });
     });
 }
@@ -370,7 +493,7 @@ impl Wake for Slow {
 #[test]
 fn listener_with_another_waker_waits_for_those_who_call_the_last() {
     explore(3, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let (probe, sleeper) = (Probe::new(), Sleeper::new());
             let waker = || {
                 Waker::from(StdArc::new(Slow {
@@ -378,11 +501,10 @@ fn listener_with_another_waker_waits_for_those_who_call_the_last() {
                     after: AtomicUsize::new(0),
                 }))
             };
-            bell.open(WakeTier::Generic);
             assert!(generic::sleep(bell, &Context::from_waker(&waker())));
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || assert!(bell.deliver(pile([letter(&probe, bell)])).is_ok())
+                move || assert!(home.deliver(pile([letter(&probe, home)])).is_ok())
             });
             sleeper.sleep();
             assert_eq!(wake_all(bell.take()), 1);
@@ -397,14 +519,13 @@ fn listener_with_another_waker_waits_for_those_who_call_the_last() {
 #[test]
 fn bell_of_a_single_waiter_is_its_home() {
     explore(2, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             let granter = spawn({
                 let probe = probe.clone();
                 move || {
                     let mut batch = Batch::new();
-                    batch.push(letter(&probe, bell));
+                    batch.push(letter(&probe, home));
                     batch.deliver();
                     batch.finish();
                 }
@@ -422,14 +543,13 @@ fn bell_of_a_single_waiter_is_its_home() {
 fn bell_of_a_waiter_that_stands_on_another_thread_is_another() {
     // Its waker may be one that has got the old one's place in memory.
     explore(2, || {
-        with_bell(|bell| {
+        with_bell(WakeTier::Generic, |home, bell| {
             let probe = Probe::new();
-            bell.open(WakeTier::Generic);
             let (mut ticket, queued) = Ticket::new(
                 1,
                 Task {
                     waker: probe.waker(),
-                    home: Some(bell),
+                    home: Some(home),
                 },
             );
             wake(queued.call().unwrap().unwrap()).unwrap();
