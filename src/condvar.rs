@@ -1,14 +1,19 @@
 //! A condition variable.
 
-use std::{fmt, future::poll_fn, pin::pin, task::Poll};
+use std::{fmt, time::Duration};
 
-use crate::{
-    blocking::block_on,
-    mutex::MutexGuard,
-    waiter_queue::{Left, Outcome, Queue, Slot},
-};
+use crate::{blocking::block_on, waiter_queue::Queue};
+
+mod guard;
+mod wait;
+
+use guard::Guard;
+pub use wait::{CondvarWait, CondvarWaitTimeout, CondvarWaitTimeoutWhile, CondvarWaitWhile};
 
 /// A condition variable: std's, over the guards of [`Mutex`](crate::Mutex).
+///
+/// A wait takes a [`MutexGuard`](crate::MutexGuard) or an [`OwnedMutexGuard`](crate::OwnedMutexGuard), and
+/// yields the same again.
 ///
 /// | | |
 /// |---|---|
@@ -105,17 +110,8 @@ impl Condvar {
     /// waiter.await.unwrap();
     /// # });
     /// ```
-    pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        let mutex = MutexGuard::mutex(&guard);
-        let mut wait = Wait {
-            queue: &self.queue,
-            slot: Slot::Idle,
-            received: None,
-        };
-        wait.until_notified(guard).await;
-        let guard = mutex.lock().await;
-        wait.keep();
-        guard
+    pub fn wait<G: Guard>(&self, guard: G) -> CondvarWait<'_, G> {
+        CondvarWait::new(&self.queue, guard)
     }
 
     /// Waits as long as `condition` holds.
@@ -139,21 +135,19 @@ impl Condvar {
     /// assert_eq!(*count, 3);
     /// # });
     /// ```
-    pub async fn wait_while<'a, T: ?Sized>(
-        &self,
-        mut guard: MutexGuard<'a, T>,
-        mut condition: impl FnMut(&mut T) -> bool,
-    ) -> MutexGuard<'a, T> {
-        while condition(&mut *guard) {
-            guard = self.wait(guard).await;
-        }
-        guard
+    pub fn wait_while<G, F>(&self, guard: G, condition: F) -> CondvarWaitWhile<'_, G, F>
+    where
+        G: Guard,
+        F: FnMut(&mut G::Target) -> bool,
+    {
+        CondvarWaitWhile::new(&self.queue, guard, condition)
     }
 
     /// Waits for a notification, for at most `timeout`.
     ///
     /// The time runs from the first poll; locking the mutex again may take longer. If a
-    /// notification arrives just as the time ends, the wait counts as notified.
+    /// notification arrives just as the time ends, the wait counts as notified. A duration that an
+    /// [`Instant`](std::time::Instant) cannot hold is no deadline.
     ///
     /// # Cancel safety
     ///
@@ -161,7 +155,9 @@ impl Condvar {
     ///
     /// # Panics
     ///
-    /// Outside a compio runtime, whose timers it needs. The mutex gets unlocked.
+    /// The future panics outside a compio runtime, whose timers it needs, if it has to wait; see
+    /// [`Timeout`](crate::Timeout). The mutex gets unlocked. A plain thread calls
+    /// [`blocking_wait_timeout`](Self::blocking_wait_timeout).
     ///
     /// # Examples
     ///
@@ -175,26 +171,8 @@ impl Condvar {
     /// assert!(result.timed_out());
     /// # });
     /// ```
-    #[cfg(feature = "time")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
-    pub async fn wait_timeout<'a, T: ?Sized>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        timeout: std::time::Duration,
-    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
-        let mutex = MutexGuard::mutex(&guard);
-        let mut wait = Wait {
-            queue: &self.queue,
-            slot: Slot::Idle,
-            received: None,
-        };
-        let elapsed = compio_runtime::time::timeout(timeout, wait.until_notified(guard))
-            .await
-            .is_err();
-        let timed_out = elapsed && !wait.give_up();
-        let guard = mutex.lock().await;
-        wait.keep();
-        (guard, WaitTimeoutResult(timed_out))
+    pub fn wait_timeout<G: Guard>(&self, guard: G, timeout: Duration) -> CondvarWaitTimeout<'_, G> {
+        self.wait(guard).timeout(timeout)
     }
 
     /// Waits as long as `condition` holds, for at most `timeout` in all.
@@ -221,22 +199,17 @@ impl Condvar {
     /// assert_eq!(*count, 0);
     /// # });
     /// ```
-    #[cfg(feature = "time")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
-    pub async fn wait_timeout_while<'a, T: ?Sized>(
+    pub fn wait_timeout_while<G, F>(
         &self,
-        mut guard: MutexGuard<'a, T>,
-        timeout: std::time::Duration,
-        mut condition: impl FnMut(&mut T) -> bool,
-    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
-        let begin = std::time::Instant::now();
-        while condition(&mut *guard) {
-            let Some(left) = timeout.checked_sub(begin.elapsed()) else {
-                return (guard, WaitTimeoutResult(true));
-            };
-            guard = self.wait_timeout(guard, left).await.0;
-        }
-        (guard, WaitTimeoutResult(false))
+        guard: G,
+        timeout: Duration,
+        condition: F,
+    ) -> CondvarWaitTimeoutWhile<'_, G, F>
+    where
+        G: Guard,
+        F: FnMut(&mut G::Target) -> bool,
+    {
+        self.wait_while(guard, condition).timeout(timeout)
     }
 
     /// Waits for a notification, blocking the calling thread.
@@ -263,7 +236,8 @@ impl Condvar {
     /// CHANGED.notify_all();
     /// thread.join().unwrap();
     /// ```
-    pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    #[track_caller]
+    pub fn blocking_wait<G: Guard>(&self, guard: G) -> G {
         block_on("blocking_wait", self.wait(guard))
     }
 
@@ -288,12 +262,77 @@ impl Condvar {
     /// CHANGED.notify_all();
     /// thread.join().unwrap();
     /// ```
-    pub fn blocking_wait_while<'a, T: ?Sized>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        condition: impl FnMut(&mut T) -> bool,
-    ) -> MutexGuard<'a, T> {
+    #[track_caller]
+    pub fn blocking_wait_while<G, F>(&self, guard: G, condition: F) -> G
+    where
+        G: Guard,
+        F: FnMut(&mut G::Target) -> bool,
+    {
         block_on("blocking_wait_while", self.wait_while(guard, condition))
+    }
+
+    /// Waits for a notification, for at most `timeout`, blocking the calling thread.
+    ///
+    /// See [`wait_timeout`](Self::wait_timeout). It needs no runtime.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_wait`](Self::blocking_wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, changed) = (compio_sync::Mutex::new(()), compio_sync::Condvar::new());
+    /// let (_guard, result) =
+    ///     changed.blocking_wait_timeout(mutex.blocking_lock(), Duration::from_millis(5));
+    /// assert!(result.timed_out());
+    /// ```
+    #[track_caller]
+    pub fn blocking_wait_timeout<G: Guard>(
+        &self,
+        guard: G,
+        timeout: Duration,
+    ) -> (G, WaitTimeoutResult) {
+        self.wait_timeout(guard, timeout).blocking()
+    }
+
+    /// Waits as long as `condition` holds, for at most `timeout` in all, blocking the calling thread.
+    ///
+    /// See [`wait_timeout_while`](Self::wait_timeout_while). It needs no runtime.
+    ///
+    /// # Panics
+    ///
+    /// As for [`blocking_wait`](Self::blocking_wait), and it passes on a panic of `condition`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (count, changed) = (compio_sync::Mutex::new(0), compio_sync::Condvar::new());
+    /// let (count, result) = changed.blocking_wait_timeout_while(
+    ///     count.blocking_lock(),
+    ///     Duration::from_millis(5),
+    ///     |count| *count == 0,
+    /// );
+    /// assert!(result.timed_out());
+    /// assert_eq!(*count, 0);
+    /// ```
+    #[track_caller]
+    pub fn blocking_wait_timeout_while<G, F>(
+        &self,
+        guard: G,
+        timeout: Duration,
+        condition: F,
+    ) -> (G, WaitTimeoutResult)
+    where
+        G: Guard,
+        F: FnMut(&mut G::Target) -> bool,
+    {
+        self.wait_timeout_while(guard, timeout, condition)
+            .blocking()
     }
 
     /// Notifies the task or thread that has waited longest, if any waits.
@@ -397,66 +436,13 @@ impl fmt::Debug for Condvar {
 /// Whether a wait of a [`Condvar`] ended because its time had run out.
 ///
 /// Yielded by [`Condvar::wait_timeout`] and [`Condvar::wait_timeout_while`].
-#[cfg(feature = "time")]
-#[cfg_attr(docsrs, doc(cfg(feature = "time")))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
-#[cfg(feature = "time")]
 impl WaitTimeoutResult {
     /// Returns whether the time had run out.
     #[must_use]
     pub fn timed_out(&self) -> bool {
         self.0
-    }
-}
-
-/// One wait for a notification, from the unlocking of the mutex until it is locked again.
-struct Wait<'a> {
-    queue: &'a Queue,
-    slot: Slot,
-    /// The notification, which passes on if the mutex is not locked again.
-    received: Option<Outcome>,
-}
-
-impl Wait<'_> {
-    /// Begins to wait, unlocks, and waits.
-    async fn until_notified<T: ?Sized>(&mut self, guard: MutexGuard<'_, T>) {
-        let mut guard = Some(guard);
-        let notified = poll_fn(|cx| {
-            let poll = self.queue.poll_notice(&mut self.slot, cx);
-            if let Poll::Ready(outcome) = poll {
-                self.received = outcome;
-            }
-            // Wakes others, whose wakers may panic.
-            drop(guard.take());
-            poll.map(drop)
-        });
-        pin!(notified).await;
-    }
-
-    /// Stops waiting. Says whether a notification had arrived.
-    #[cfg(feature = "time")]
-    fn give_up(&mut self) -> bool {
-        if let Left::With(outcome) = self.queue.leave(&mut self.slot) {
-            self.received = Some(outcome);
-        }
-        self.received.is_some()
-    }
-
-    /// Uses the notification up.
-    fn keep(mut self) {
-        self.received = None;
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        if let Left::With(outcome) = self.queue.leave(&mut self.slot) {
-            self.received = Some(outcome);
-        }
-        if self.received == Some(Outcome::Granted) {
-            self.queue.notify(1);
-        }
     }
 }

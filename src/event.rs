@@ -9,7 +9,8 @@ use std::{
 
 use crate::{
     blocking::block_on,
-    waiter_queue::{Queue, Slot},
+    timeout::{Wait, wait_methods},
+    waiter_queue::{Left, Queue, Slot},
 };
 
 /// A manual-reset event: a flag that tasks and threads wait for.
@@ -43,6 +44,8 @@ use crate::{
 /// runner.await.unwrap();
 /// # });
 /// ```
+#[doc(alias = "ManualResetEvent")]
+#[doc(alias = "Latch")]
 pub struct Event {
     /// A gate, open while the event is set.
     queue: Queue,
@@ -165,6 +168,7 @@ impl Event {
     /// READY.set();
     /// thread.join().unwrap();
     /// ```
+    #[track_caller]
     pub fn blocking_wait(&self) {
         block_on("blocking_wait", self.wait());
     }
@@ -225,6 +229,16 @@ impl Future for EventWait<'_> {
         this.queue.poll_notice(&mut this.slot, cx).map(drop)
     }
 }
+
+impl Wait for EventWait<'_> {
+    fn at_deadline(&mut self) -> Option<()> {
+        let left = self.queue.leave(&mut self.slot);
+        (left != Left::Nothing || self.queue.is_barred()).then_some(())
+    }
+}
+
+wait_methods!(['a] EventWait<'a>, it => it.slot,
+    "let never = compio_sync::Event::new();", "never.wait()");
 
 impl Drop for EventWait<'_> {
     #[inline]

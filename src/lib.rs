@@ -40,18 +40,17 @@
 //! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
 //!   Inert on other platforms.
 //! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
-//! - `time`: waits with a deadline, on compio's timers: `Semaphore::acquire_timeout`,
-//!   `Condvar::wait_timeout` and `Condvar::wait_timeout_while`.
+//! - `time`: awaiting waits with a deadline, on compio's timers: [`Timeout`]. Plain threads block on them
+//!   without it.
 //!
 //! # Versions of compio
 //!
 //! A version 0.x of this crate is for one version 0.y of compio: 0.1 for compio 0.19. A change of
-//! that is a breaking change, and comes with a new 0.x. Not only because two types of compio's are
-//! in this API, `compio_driver::DriverType` in [`TierError`] and `compio_runtime::time::Elapsed` in
-//! `Semaphore::acquire_timeout`, which is the error that compio's own `timeout` yields: this crate
+//! that is a breaking change, and comes with a new 0.x. Not only because a type of compio's is
+//! in this API, `compio_driver::DriverType` in [`TierError`]: this crate
 //! recognizes the tasks of the compio that it was built with. Those of another version are any
 //! executor's to it, each woken by its own waker, and that version's runtimes have neither a tier
-//! nor the timers that `acquire_timeout` asks for.
+//! nor the timers that timed waits ask for.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
@@ -62,6 +61,7 @@ mod event;
 mod fairness;
 mod mutex;
 mod semaphore;
+mod timeout;
 mod waiter_queue;
 
 pub mod guide;
@@ -74,6 +74,7 @@ pub use event::*;
 pub use fairness::Fairness;
 pub use mutex::*;
 pub use semaphore::*;
+pub use timeout::{Elapsed, Timeout};
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};
 
 /// The examples in these files are tests.

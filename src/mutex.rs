@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -12,6 +13,7 @@ use crate::{
     Fairness,
     blocking::block_on,
     loom::UnsafeCell,
+    timeout::{Wait, wait_methods},
     waiter_queue::{Left, Outcome, Queue, Slot},
 };
 
@@ -66,6 +68,11 @@ pub struct Mutex<T: ?Sized> {
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // SAFETY: whoever shares the mutex gets at the value one at a time, which is sending it.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
+
+// Whoever panics with the lock unlocks it. Without poisoning the value may be half changed then, as with
+// any mutex that is shared with a thread that is gone; std's says the same of its own.
+impl<T: ?Sized> UnwindSafe for Mutex<T> {}
+impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
 
 impl<T> Mutex<T> {
     crate::loom::const_fn! {
@@ -219,6 +226,7 @@ impl<T: ?Sized> Mutex<T> {
     /// *mutex.blocking_lock() += 1;
     /// assert_eq!(mutex.into_inner(), 2);
     /// ```
+    #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         block_on("blocking_lock", self.lock())
     }
@@ -239,6 +247,7 @@ impl<T: ?Sized> Mutex<T> {
     /// std::thread::spawn(move || *guard += 1).join().unwrap();
     /// assert_eq!(*mutex.blocking_lock(), 2);
     /// ```
+    #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on("blocking_lock_owned", self.lock_owned())
     }
@@ -312,6 +321,11 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
+    /// Ends a wait for the lock. Says whether it has been handed over, or could be taken now.
+    fn lock_at_deadline(&self, slot: &mut Slot) -> bool {
+        self.queue.leave(slot) != Left::Nothing || self.queue.try_take(1)
+    }
+
     #[inline]
     fn unlock(&self) {
         self.queue.give(1);
@@ -334,8 +348,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut s = f.debug_struct("Mutex");
         match self.try_lock() {
-            Some(guard) => s.field("value", &&*guard),
-            None => s.field("value", &format_args!("<locked>")),
+            Some(guard) => s.field("data", &&*guard),
+            None => s.field("data", &format_args!("<locked>")),
         };
         s.finish_non_exhaustive()
     }
@@ -361,6 +375,18 @@ impl<'a, T: ?Sized> Future for Lock<'a, T> {
             .map(|()| MutexGuard::new(mutex))
     }
 }
+
+impl<'a, T: ?Sized> Wait for Lock<'a, T> {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        let mutex = self.mutex;
+        mutex
+            .lock_at_deadline(&mut self.slot)
+            .then(|| MutexGuard::new(mutex))
+    }
+}
+
+wait_methods!(['a, T: ?Sized] Lock<'a, T>, it => it.slot,
+    "let mutex = compio_sync::Mutex::new(1); let guard = mutex.try_lock();", "mutex.lock()");
 
 impl<T: ?Sized> Drop for Lock<'_, T> {
     #[inline]
@@ -392,6 +418,18 @@ impl<T: ?Sized> Future for LockOwned<T> {
             .map(|()| OwnedMutexGuard::new(this.mutex.clone()))
     }
 }
+
+impl<T: ?Sized> Wait for LockOwned<T> {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        self.mutex
+            .lock_at_deadline(&mut self.slot)
+            .then(|| OwnedMutexGuard::new(self.mutex.clone()))
+    }
+}
+
+wait_methods!([T: ?Sized] LockOwned<T>, it => it.slot,
+    "let mutex = std::sync::Arc::new(compio_sync::Mutex::new(1)); let guard = mutex.try_lock();",
+    "mutex.clone().lock_owned()");
 
 impl<T: ?Sized> Drop for LockOwned<T> {
     fn drop(&mut self) {

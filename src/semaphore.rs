@@ -1,9 +1,9 @@
 //! A counting semaphore.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    Fairness,
+    Fairness, Timeout,
     blocking::block_on,
     waiter_queue::{MAX_PERMITS, Queue},
 };
@@ -96,6 +96,7 @@ impl Semaphore {
         /// static CONNECTIONS: Semaphore = Semaphore::new(100);
         /// assert_eq!(CONNECTIONS.available_permits(), 100);
         /// ```
+        #[track_caller]
         pub fn new(permits: usize) -> Self {
             Self::with_fairness(permits, Fairness::DEFAULT)
         }
@@ -117,6 +118,7 @@ impl Semaphore {
         /// static TURNS: Semaphore = Semaphore::with_fairness(1, Fairness::Fifo);
         /// assert!(TURNS.try_acquire().is_some());
         /// ```
+        #[track_caller]
         pub fn with_fairness(permits: usize, fairness: Fairness) -> Self {
             assert!(permits <= MAX_PERMITS, "a semaphore has at most Semaphore::MAX_PERMITS permits");
             Self {
@@ -181,6 +183,7 @@ impl Semaphore {
     /// # });
     /// ```
     #[inline]
+    #[track_caller]
     pub fn acquire_many(&self, count: usize) -> Acquire<'_> {
         Acquire::new(Waiting::new(self, count))
     }
@@ -236,6 +239,7 @@ impl Semaphore {
     /// assert_eq!(kilobytes.available_permits(), 1024);
     /// # });
     /// ```
+    #[track_caller]
     pub fn acquire_many_owned(self: Arc<Self>, count: usize) -> AcquireOwned {
         AcquireOwned::new(Waiting::new(self, count))
     }
@@ -278,6 +282,7 @@ impl Semaphore {
     /// assert!(semaphore.try_acquire_many(3).is_some());
     /// ```
     #[inline]
+    #[track_caller]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
         self.try_take(count)
             .then(|| SemaphorePermit::new(self, count))
@@ -320,12 +325,14 @@ impl Semaphore {
     /// assert_eq!(two.num_permits(), 2);
     /// assert!(semaphore.try_acquire_many_owned(2).is_none(), "only one is left");
     /// ```
+    #[track_caller]
     pub fn try_acquire_many_owned(self: Arc<Self>, count: usize) -> Option<OwnedSemaphorePermit> {
         self.try_take(count)
             .then(|| OwnedSemaphorePermit::new(self, count))
     }
 
     #[inline]
+    #[track_caller]
     fn try_take(&self, count: usize) -> bool {
         check_count(count);
         if count == 0 {
@@ -337,7 +344,9 @@ impl Semaphore {
 
     /// Acquires a permit, blocking the calling thread until there is one.
     ///
-    /// For plain threads. The thread waits in the same line as the tasks.
+    /// For plain threads. The thread waits in the same line as the tasks. A thread that has to live with
+    /// being turned away writes `acquire().or_closed().blocking()`, one that gives up after a while
+    /// `acquire().timeout(second).blocking()`.
     ///
     /// # Panics
     ///
@@ -355,6 +364,7 @@ impl Semaphore {
     /// SEMAPHORE.add_permits(1);
     /// thread.join().unwrap();
     /// ```
+    #[track_caller]
     pub fn blocking_acquire(&self) -> SemaphorePermit<'_> {
         block_on("blocking_acquire", self.acquire())
     }
@@ -374,6 +384,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.available_permits(), 1);
     /// # drop(two);
     /// ```
+    #[track_caller]
     pub fn blocking_acquire_many(&self, count: usize) -> SemaphorePermit<'_> {
         block_on("blocking_acquire_many", self.acquire_many(count))
     }
@@ -394,6 +405,7 @@ impl Semaphore {
     /// std::thread::spawn(move || drop(permit)).join().unwrap();
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
+    #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> OwnedSemaphorePermit {
         block_on("blocking_acquire_owned", self.acquire_owned())
     }
@@ -414,6 +426,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.available_permits(), 1);
     /// # drop(two);
     /// ```
+    #[track_caller]
     pub fn blocking_acquire_many_owned(self: Arc<Self>, count: usize) -> OwnedSemaphorePermit {
         block_on(
             "blocking_acquire_many_owned",
@@ -423,12 +436,12 @@ impl Semaphore {
 
     /// Acquires a permit, waiting for at most `timeout`.
     ///
-    /// The time runs from the first poll. If a permit is handed over just as it ends, that permit
-    /// is what you get.
+    /// Short for `acquire().timeout(timeout)`, which there is for all waits: see [`Timeout`]. If a permit can
+    /// be had just as the time ends, that permit is what you get.
     ///
     /// # Errors
     ///
-    /// [`Elapsed`](compio_runtime::time::Elapsed) if there was no permit in time.
+    /// The future yields [`Elapsed`](crate::Elapsed) if there was no permit in time.
     ///
     /// # Cancel safety
     ///
@@ -436,7 +449,7 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// Outside a compio runtime, whose timers it needs; and if the semaphore is or gets
+    /// The future panics outside a compio runtime if it has to wait; and if the semaphore is or gets
     /// [closed](Self#closing).
     ///
     /// # Examples
@@ -449,17 +462,8 @@ impl Semaphore {
     /// assert!(semaphore.acquire_timeout(Duration::from_millis(5)).await.is_err());
     /// # });
     /// ```
-    #[cfg(feature = "time")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "time")))]
-    pub async fn acquire_timeout(
-        &self,
-        timeout: std::time::Duration,
-    ) -> Result<SemaphorePermit<'_>, compio_runtime::time::Elapsed> {
-        let mut acquire = self.acquire();
-        match compio_runtime::time::timeout(timeout, &mut acquire).await {
-            Ok(permit) => Ok(permit),
-            Err(elapsed) => acquire.give_up().ok_or(elapsed),
-        }
+    pub fn acquire_timeout(&self, timeout: Duration) -> Timeout<Acquire<'_>> {
+        self.acquire().timeout(timeout)
     }
 
     // ---- changing the number of permits ----
@@ -482,6 +486,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.available_permits(), 3);
     /// assert_eq!(semaphore.max_permits(), 3);
     /// ```
+    #[track_caller]
     pub fn add_permits(&self, count: usize) {
         assert!(
             self.try_add(count),
@@ -541,6 +546,7 @@ impl Semaphore {
     /// drop(held);
     /// assert_eq!(semaphore.available_permits(), 1);
     /// ```
+    #[track_caller]
     pub fn remove_permits(&self, count: usize) {
         assert!(
             self.try_remove(count),
@@ -689,6 +695,7 @@ impl fmt::Debug for Semaphore {
 }
 
 #[inline]
+#[track_caller]
 fn check_count(count: usize) {
     assert!(
         count <= MAX_PERMITS,

@@ -1,8 +1,15 @@
 //! Which public types may go to other threads or be shared with them, and how large they are.
 
-use std::{cell::Cell, future::Future, rc::Rc, sync::MutexGuard as StdGuard};
+use std::{
+    cell::Cell,
+    future::Future,
+    panic::{RefUnwindSafe, UnwindSafe},
+    rc::Rc,
+    sync::MutexGuard as StdGuard,
+};
 
 use compio_sync::*;
+use futures_core::FusedFuture;
 use static_assertions::{assert_impl_all as is, assert_not_impl_any as is_not};
 
 /// `Send` and not `Sync`.
@@ -21,13 +28,35 @@ is!(AcquireOwned: Send, Sync, Unpin);
 is!(AcquireOwnedOrClosed: Send, Sync, Unpin);
 is!(AcquireError: Send, Sync, Unpin, Copy, std::error::Error);
 
+is!(Semaphore: UnwindSafe, RefUnwindSafe);
+is!(Mutex<Cell<u8>>: UnwindSafe, RefUnwindSafe);
+is!(Condvar: UnwindSafe, RefUnwindSafe);
+is!(Event: UnwindSafe, RefUnwindSafe);
+is!(WaiterQueue: UnwindSafe, RefUnwindSafe);
+
+is!(Acquire<'_>: FusedFuture);
+is!(AcquireOrClosed<'_>: FusedFuture);
+is!(AcquireOwned: FusedFuture);
+is!(AcquireOwnedOrClosed: FusedFuture);
+is!(Lock<'_, u8>: FusedFuture);
+is!(LockOwned<u8>: FusedFuture);
+is!(EventWait<'_>: FusedFuture);
+is!(AddWaiterIf<'_, fn() -> bool>: FusedFuture);
+is!(CondvarWait<'_, MutexGuard<'_, u8>>: FusedFuture, Send, Sync, Unpin);
+is!(CondvarWait<'_, OwnedMutexGuard<u8>>: FusedFuture, Send, Sync, Unpin);
+is!(CondvarWaitWhile<'_, MutexGuard<'_, u8>, fn(&mut u8) -> bool>: FusedFuture, Send, Sync, Unpin);
+is!(Elapsed: Send, Sync, Unpin, Copy, std::error::Error);
+#[cfg(feature = "time")]
+is!(Timeout<Acquire<'_>>: FusedFuture, Send, Sync, Unpin);
+#[cfg(feature = "time")]
+is!(CondvarWaitTimeout<'_, MutexGuard<'_, u8>>: FusedFuture, Send, Sync, Unpin);
+
 is!(Condvar: Send, Sync, Unpin);
 is!(Event: Send, Sync, Unpin);
 is!(EventWait<'_>: Send, Sync, Unpin);
 is!(WakeTier: Send, Sync, Unpin, Copy);
 is!(WakeStats: Send, Sync, Unpin, Copy);
 is!(TierError: Send, Sync, Unpin, Copy, std::error::Error);
-#[cfg(feature = "time")]
 is!(WaitTimeoutResult: Send, Sync, Unpin, Copy);
 
 is!(WaiterQueue: Send, Sync, Unpin);
@@ -95,9 +124,8 @@ fn futures_of_async_methods_are_send_if_the_value_is() {
     #[cfg(feature = "time")]
     {
         let duration = std::time::Duration::ZERO;
-        // Their timers belong to the thread.
-        drop(condvar.wait_timeout(guard(), duration));
-        drop(condvar.wait_timeout_while(guard(), duration, |_| true));
+        is_send(condvar.wait_timeout(guard(), duration));
+        is_send(condvar.wait_timeout_while(guard(), duration, |_| true));
     }
 }
 

@@ -172,7 +172,7 @@ fn value_may_be_unsized() {
     Polled::new(array.lock()).ready()[0] = 4;
     let last = OwnedMutexGuard::map(array.clone().try_lock_owned().unwrap(), |it| &mut it[2]);
     assert_eq!(*last, 3);
-    assert_eq!(format!("{array:?}"), "Mutex { value: <locked>, .. }");
+    assert_eq!(format!("{array:?}"), "Mutex { data: <locked>, .. }");
     drop(last);
     assert_eq!(*array.blocking_lock(), [4, 2, 3]);
 
@@ -184,11 +184,11 @@ fn value_may_be_unsized() {
 #[test]
 fn debug_shows_the_value_unless_it_is_locked() {
     let mutex = Mutex::new(7);
-    assert_eq!(format!("{mutex:?}"), "Mutex { value: 7, .. }");
+    assert_eq!(format!("{mutex:?}"), "Mutex { data: 7, .. }");
     let guard = mutex.try_lock().unwrap();
     assert_eq!(
         format!("{mutex:?} {guard:?} {guard}"),
-        "Mutex { value: <locked>, .. } 7 7"
+        "Mutex { data: <locked>, .. } 7 7"
     );
 }
 

@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use super::Mutex;
-use crate::waiter_queue::Queue;
+use super::{LockOwned, Mutex};
+use crate::waiter_queue::{Queue, Slot};
 
 /// A locked [`Mutex`], unlocked when dropped.
 ///
@@ -273,6 +273,16 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// ```
     pub fn mutex(guard: &Self) -> &Arc<Mutex<T>> {
         &guard.mutex
+    }
+
+    /// Unlocks, and begins to wait for the lock with the first poll.
+    pub(crate) fn unlock(self) -> LockOwned<T> {
+        let lock = LockOwned {
+            mutex: self.into_locked(),
+            slot: Slot::Idle,
+        };
+        lock.mutex.unlock();
+        lock
     }
 
     /// Returns the mutex, still locked.

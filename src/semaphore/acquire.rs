@@ -6,11 +6,14 @@ use std::{
     ops::Deref,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use super::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, check_count};
-use crate::waiter_queue::{Left, Outcome, Slot};
+use crate::{
+    timeout::{Wait, wait_methods},
+    waiter_queue::{Left, Outcome, Slot},
+};
 
 /// A wait for permits: what all of the futures are made of.
 pub(super) struct Waiting<S: Deref<Target = Semaphore>> {
@@ -21,6 +24,7 @@ pub(super) struct Waiting<S: Deref<Target = Semaphore>> {
 
 impl<S: Deref<Target = Semaphore>> Waiting<S> {
     #[inline]
+    #[track_caller]
     pub(super) fn new(semaphore: S, count: usize) -> Self {
         check_count(count);
         Self {
@@ -34,6 +38,7 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), AcquireError>> {
         if self.count == 0 {
             // Never waits, not even behind others.
+            self.slot = Slot::Done;
             return Poll::Ready(if self.semaphore.is_closed() {
                 Err(AcquireError)
             } else {
@@ -51,12 +56,13 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
         }
     }
 
-    /// Calls the wait off. Says whether the permits had been handed over already.
-    #[cfg(feature = "time")]
-    fn give_up(&mut self) -> bool {
+    /// Calls the wait off. Takes what was handed over before, or can be had now.
+    fn at_deadline(&mut self) -> Option<Result<(), AcquireError>> {
         match self.semaphore.queue.leave(&mut self.slot) {
-            Left::With(Outcome::Refused) => closed(),
-            left => left != Left::Nothing,
+            Left::With(Outcome::Refused) => Some(Err(AcquireError)),
+            Left::With(Outcome::Granted | Outcome::Broadcast) => Some(Ok(())),
+            Left::Nothing if self.semaphore.try_take(self.count) => Some(Ok(())),
+            Left::Nothing => self.semaphore.is_closed().then_some(Err(AcquireError)),
         }
     }
 }
@@ -99,12 +105,6 @@ impl<'a> Acquire<'a> {
         Self { wait }
     }
 
-    /// Calls the wait off, unless the permits have been handed over already.
-    #[cfg(feature = "time")]
-    pub(super) fn give_up(&mut self) -> Option<SemaphorePermit<'a>> {
-        self.wait.give_up().then(|| self.wait.permit())
-    }
-
     /// Yields an [`AcquireError`] on a closed semaphore, instead of panicking.
     ///
     /// # Errors
@@ -126,6 +126,13 @@ impl<'a> Acquire<'a> {
     pub fn or_closed(self) -> AcquireOrClosed<'a> {
         AcquireOrClosed { wait: self.wait }
     }
+
+    fn yielded(&self, result: Result<(), AcquireError>) -> SemaphorePermit<'a> {
+        match result {
+            Ok(()) => self.wait.permit(),
+            Err(AcquireError) => closed(),
+        }
+    }
 }
 
 impl<'a> Future for Acquire<'a> {
@@ -133,10 +140,15 @@ impl<'a> Future for Acquire<'a> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.wait.poll(cx).map(|result| match result {
-            Ok(()) => self.wait.permit(),
-            Err(AcquireError) => closed(),
-        })
+        let result = ready!(self.wait.poll(cx));
+        Poll::Ready(self.yielded(result))
+    }
+}
+
+impl<'a> Wait for Acquire<'a> {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        let result = self.wait.at_deadline()?;
+        Some(self.yielded(result))
     }
 }
 
@@ -151,6 +163,12 @@ impl<'a> Future for AcquireOrClosed<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx).map_ok(|()| self.wait.permit())
+    }
+}
+
+impl<'a> Wait for AcquireOrClosed<'a> {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        Some(self.wait.at_deadline()?.map(|()| self.wait.permit()))
     }
 }
 
@@ -189,16 +207,28 @@ impl AcquireOwned {
     pub fn or_closed(self) -> AcquireOwnedOrClosed {
         AcquireOwnedOrClosed { wait: self.wait }
     }
+
+    fn yielded(&self, result: Result<(), AcquireError>) -> OwnedSemaphorePermit {
+        match result {
+            Ok(()) => self.wait.permit(),
+            Err(AcquireError) => closed(),
+        }
+    }
 }
 
 impl Future for AcquireOwned {
     type Output = OwnedSemaphorePermit;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.wait.poll(cx).map(|result| match result {
-            Ok(()) => self.wait.permit(),
-            Err(AcquireError) => closed(),
-        })
+        let result = ready!(self.wait.poll(cx));
+        Poll::Ready(self.yielded(result))
+    }
+}
+
+impl Wait for AcquireOwned {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        let result = self.wait.at_deadline()?;
+        Some(self.yielded(result))
     }
 }
 
@@ -215,6 +245,21 @@ impl Future for AcquireOwnedOrClosed {
         self.wait.poll(cx).map_ok(|()| self.wait.permit())
     }
 }
+
+impl Wait for AcquireOwnedOrClosed {
+    fn at_deadline(&mut self) -> Option<Self::Output> {
+        Some(self.wait.at_deadline()?.map(|()| self.wait.permit()))
+    }
+}
+
+wait_methods!(['a] Acquire<'a>, it => it.wait.slot,
+    "let none = compio_sync::Semaphore::new(0);", "none.acquire()");
+wait_methods!(['a] AcquireOrClosed<'a>, it => it.wait.slot,
+    "let none = compio_sync::Semaphore::new(0);", "none.acquire().or_closed()");
+wait_methods!([] AcquireOwned, it => it.wait.slot,
+    "let none = std::sync::Arc::new(compio_sync::Semaphore::new(0));", "none.acquire_owned()");
+wait_methods!([] AcquireOwnedOrClosed, it => it.wait.slot,
+    "let none = std::sync::Arc::new(compio_sync::Semaphore::new(0));", "none.acquire_owned().or_closed()");
 
 macro_rules! debug_future {
     ($($future:ty),*) => {$(

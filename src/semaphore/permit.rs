@@ -158,7 +158,7 @@ macro_rules! permit {
             #[doc = $take]
             /// assert_eq!(permit.semaphore().in_use(), 3);
             /// ```
-            pub fn semaphore(&self) -> &$semaphore {
+            pub fn semaphore(&self) -> &$($life)? $semaphore {
                 &self.semaphore
             }
         }

@@ -16,6 +16,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use crate::timeout::{Wait, wait_methods};
+
 mod batch;
 mod doorbell;
 mod generic;
@@ -75,6 +77,8 @@ pub(crate) use waiter::Outcome;
 /// guest.await.unwrap();
 /// # });
 /// ```
+#[doc(alias = "Notify")]
+#[doc(alias = "WaitQueue")]
 pub struct WaiterQueue {
     queue: Queue,
 }
@@ -271,6 +275,16 @@ impl<F> Drop for LeaveOnDrop<'_, '_, F> {
         self.0.leave();
     }
 }
+
+impl<F: FnOnce() -> bool> Wait for AddWaiterIf<'_, F> {
+    fn at_deadline(&mut self) -> Option<()> {
+        // The condition was looked at in the first poll.
+        (self.queue.leave(&mut self.slot) != Left::Nothing).then_some(())
+    }
+}
+
+wait_methods!(['a, F: FnOnce() -> bool] AddWaiterIf<'a, F>, it => it.slot,
+    "let waiters = compio_sync::WaiterQueue::new();", "waiters.add_waiter_if(|| false)");
 
 impl<F> AddWaiterIf<'_, F> {
     fn leave(&mut self) {

@@ -176,6 +176,10 @@ pub(crate) struct Queue {
 // and acquire; everything else is atomic.
 unsafe impl Sync for Queue {}
 
+// A panic of other people's code, of a waker or of a condition, leaves the queue as it should be.
+impl std::panic::UnwindSafe for Queue {}
+impl std::panic::RefUnwindSafe for Queue {}
+
 impl Queue {
     crate::loom::const_fn! {
         /// A queue with `permits`, at most [`MAX_PERMITS`], in which nobody is overtaken.

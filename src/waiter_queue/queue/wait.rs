@@ -24,6 +24,13 @@ pub(crate) enum Slot {
     Done,
 }
 
+impl Slot {
+    /// Whether the wait is over.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
 /// What became of a slot that was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
