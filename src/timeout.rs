@@ -363,3 +363,111 @@ macro_rules! wait_methods {
     };
 }
 pub(crate) use wait_methods;
+
+#[cfg(all(test, not(compio_sync_loom), not(compio_sync_shuttle)))]
+mod tests {
+    //! What comes between the last poll and the end of the time.
+
+    use std::{
+        pin::Pin,
+        sync::Arc,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+    use crate::{Event, Fairness, Mutex, Semaphore, WaiterQueue};
+
+    fn pending<W: Wait>(mut wait: W) -> W {
+        let poll = Pin::new(&mut wait).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(poll, Poll::Pending));
+        wait
+    }
+
+    #[test]
+    fn permits_that_came_last_are_taken_once() {
+        for fairness in [Fairness::Fifo, Fairness::DEFAULT] {
+            let semaphore = Arc::new(Semaphore::with_fairness(0, fairness));
+            let mut borrowed = pending(semaphore.acquire_many(2));
+            semaphore.add_permits(2);
+            let permit = borrowed.at_deadline().expect("two came");
+            assert_eq!(
+                (permit.num_permits(), semaphore.available_permits()),
+                (2, 0)
+            );
+            let mut owned = pending(semaphore.clone().acquire_owned());
+            drop(permit);
+            let one = owned.at_deadline().expect("two came");
+            assert_eq!((one.num_permits(), semaphore.available_permits()), (1, 1));
+            drop(one);
+            drop((borrowed, owned));
+            assert_eq!((semaphore.available_permits(), semaphore.in_use()), (2, 0));
+        }
+    }
+
+    #[test]
+    fn what_was_not_to_be_had_is_not_taken() {
+        let semaphore = Semaphore::new(1);
+        let mut two = pending(semaphore.acquire_many(2));
+        assert!(two.at_deadline().is_none());
+        assert_eq!(
+            (semaphore.available_permits(), semaphore.waiter_count()),
+            (1, 0)
+        );
+        let mutex = Mutex::new(());
+        let guard = mutex.try_lock();
+        assert!(pending(mutex.lock()).at_deadline().is_none());
+        drop(guard);
+        assert!(mutex.try_lock().is_some());
+        assert!(pending(Event::new().wait()).at_deadline().is_none());
+    }
+
+    #[test]
+    fn close_that_came_last_is_said() {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let mut waits = (
+            pending(semaphore.acquire().or_closed()),
+            pending(semaphore.clone().acquire_owned().or_closed()),
+        );
+        semaphore.close();
+        assert!(waits.0.at_deadline().is_some_and(|it| it.is_err()));
+        assert!(waits.1.at_deadline().is_some_and(|it| it.is_err()));
+        assert_eq!(semaphore.in_use(), 0);
+    }
+
+    #[test]
+    fn lock_that_came_last_is_taken() {
+        for fairness in [Fairness::Fifo, Fairness::DEFAULT] {
+            let mutex = Arc::new(Mutex::with_fairness((), fairness));
+            let guard = mutex.try_lock();
+            let mut waits = (pending(mutex.lock()), pending(mutex.clone().lock_owned()));
+            drop(guard);
+            let guard = waits.0.at_deadline().expect("it was unlocked");
+            assert!(mutex.try_lock().is_none());
+            drop(guard);
+            let guard = waits.1.at_deadline().expect("it was unlocked again");
+            assert!(mutex.try_lock().is_none());
+            drop(guard);
+            assert!(mutex.try_lock().is_some());
+        }
+    }
+
+    #[test]
+    fn set_and_wake_that_came_last_count() {
+        let event = Event::new();
+        let mut waits = (pending(event.wait()), pending(event.wait()));
+        event.set();
+        assert!(waits.0.at_deadline().is_some());
+        event.reset();
+        assert!(
+            waits.1.at_deadline().is_some(),
+            "it was set while this waited"
+        );
+        let queue = WaiterQueue::new();
+        let mut first = pending(queue.add_waiter_if(|| false));
+        let mut second = pending(queue.add_waiter_if(|| false));
+        queue.wake_one();
+        assert!(first.at_deadline().is_some());
+        drop(first);
+        assert!(second.at_deadline().is_none(), "the wake was used up");
+    }
+}

@@ -345,3 +345,49 @@ debug_future!(
     CondvarWaitWhile with F,
     CondvarWaitTimeoutWhile with F
 );
+
+#[cfg(all(test, not(compio_sync_loom), not(compio_sync_shuttle)))]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{Condvar, Mutex};
+
+    #[test]
+    fn notification_that_comes_just_as_the_time_ends_counts() {
+        let (mutex, changed) = (Mutex::new(()), Condvar::new());
+        let times_out = |notify: bool| {
+            let mut wait = changed.wait_timeout(mutex.try_lock().unwrap(), Duration::ZERO);
+            let mut cx = Context::from_waker(Waker::noop());
+            let poll = wait.poll_with(&mut cx, |_, _| {
+                if notify {
+                    changed.notify_one();
+                }
+                true
+            });
+            poll.map(|(_guard, result)| result.timed_out())
+        };
+        assert_eq!(times_out(true), Poll::Ready(false));
+        assert_eq!(times_out(false), Poll::Ready(true), "it is used up");
+    }
+
+    #[test]
+    fn notification_that_is_not_followed_by_the_lock_passes_on() {
+        let (mutex, changed) = (Mutex::new(()), Condvar::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut first = changed.wait_timeout(mutex.try_lock().unwrap(), Duration::ZERO);
+        let poll = first.poll_with(&mut cx, |_, _| false);
+        assert!(poll.is_pending());
+        let mut second = changed.wait(mutex.try_lock().unwrap());
+        assert!(Pin::new(&mut second).poll(&mut cx).is_pending());
+        let held = mutex.try_lock();
+        let poll = first.poll_with(&mut cx, |_, _| {
+            changed.notify_one();
+            true
+        });
+        assert!(poll.is_pending(), "the mutex is locked");
+        drop(first);
+        drop(held);
+        assert!(Pin::new(&mut second).poll(&mut cx).is_ready());
+    }
+}
