@@ -320,7 +320,11 @@ fn tiers() -> Vec<(DriverType, WakeTier)> {
         proactor.driver_type(driver);
         let runtime = Runtime::builder().with_proactor(proactor).build();
         runtime.is_ok_and(|runtime| {
-            runtime.driver_type() == driver && runtime.enter(|| tier.check()).is_ok()
+            // A runtime must have the tier that the environment asks for, too.
+            let has = |it: WakeTier| runtime.enter(|| it.check()).is_ok();
+            runtime.driver_type() == driver
+                && has(tier)
+                && WakeTier::requested().unwrap().is_none_or(has)
         })
     };
     candidates.into_iter().filter(works).collect()
