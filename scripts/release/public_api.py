@@ -103,7 +103,9 @@ class Listing:
             traits = " + ".join(self.path(one["trait"]) for one in it["traits"])
             return f"dyn {traits}" + (f" + {it['lifetime']}" if it["lifetime"] else "")
         if kind == "qualified_path":
+            # Without a path where the source has none: `T::Item`.
             trait = it.get("trait")
+            trait = trait if trait and (trait.get("path") or trait.get("name")) else None
             of = self.type(it["self_type"])
             return f"<{of} as {self.path(trait)}>::{it['name']}" if trait else f"{of}::{it['name']}"
         if kind == "function_pointer":

@@ -1,4 +1,4 @@
-//! Each runtime's end of its [`Bell`]: a task that takes the letters out and wakes whom they name.
+//! Each runtime's end of its [`Bell`](super::doorbell::Bell): a task that takes the letters out and wakes whom they name.
 //!
 //! A runtime gets its bell and its listener on its first wait. Which runtime a waiter is *at home*
 //! on is found out when it leaves its waker: a home is recorded if the waker is a compio task's,
