@@ -9,6 +9,7 @@
 //! | [`lock`](crate::Mutex::lock), [`lock_owned`](crate::Mutex::lock_owned) | [`blocking_lock`](crate::Mutex::blocking_lock), [`blocking_lock_owned`](crate::Mutex::blocking_lock_owned) |
 //! | [`Condvar::wait`](crate::Condvar::wait), [`wait_while`](crate::Condvar::wait_while) | [`blocking_wait`](crate::Condvar::blocking_wait), [`blocking_wait_while`](crate::Condvar::blocking_wait_while) |
 //! | [`Event::wait`](crate::Event::wait) | [`Event::blocking_wait`](crate::Event::blocking_wait) |
+//! | every wait with a deadline, `acquire().timeout(second).await` | `acquire().timeout(second).blocking()`: see [`Timeout`](crate::Timeout) |
 //! | giving back, setting, notifying, all `try_` methods, all counts | the same methods |
 //!
 //! ```
@@ -34,10 +35,14 @@
 //! # Inside a runtime they panic
 //!
 //! A blocked thread runs none of its runtime's tasks, and the task that would let it go may be one
-//! of them. So the `blocking_` methods panic on a thread that is inside a compio runtime. In an
-//! `async fn`, `await` the method without `blocking_`. In a closure for compio's `spawn_blocking`,
-//! which runs on a thread of its own, use them freely; or lock before, and move an owned guard into
-//! it:
+//! of them. So the `blocking_` methods panic on a thread that is inside a compio runtime. That is also a
+//! thread which is just dropping a runtime: a destructor of one of its tasks must not block, and a panic in
+//! it ends the process if another one is under way.
+//!
+//! In an `async fn`, `await` the method without `blocking_`. For compio's `spawn_blocking`, acquire or lock
+//! *before*, and move the owned permit or guard into the closure. Its pool is bounded, by 256 threads: closures
+//! that block in it until others of them have run keep all threads, and compio's driver then spins on the
+//! runtime's own thread until there is room.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -57,6 +62,12 @@
 //! Any executor can poll these futures: they call the waker that they were polled with. Waits with
 //! a deadline need a compio runtime for its timers; under another executor use that one's, around a
 //! wait without one.
+//!
+//! # What starves a runtime
+//!
+//! A wait that need not wait does not yield: there is no cooperative budget. A loop that always finds a
+//! permit or a notification keeps its runtime from its other tasks and from its I/O; let it yield now and
+//! then.
 //!
 //! # Signal handlers
 //!

@@ -12,7 +12,7 @@
 //! | [`Event::wait`](crate::Event::wait) | none |
 //! | [`WaiterQueue::add_waiter_if`](crate::WaiterQueue::add_waiter_if) | a wake that had reached it passes on |
 //!
-//! So nothing is lost and nothing leaks. What remains are five traps, none of which is this crate's
+//! So nothing is lost and nothing leaks. What remains are seven traps, none of which is this crate's
 //! alone.
 //!
 //! # A future that is kept and not polled
@@ -107,6 +107,48 @@
 //! are held meanwhile; with fewer permits than futures that is a deadlock. Acquire inside the
 //! future that does the work, so that the permit is dropped with it.
 //!
+//! # A permit that a task holds for its buffer
+//!
+//! compio's operations own their buffers, and a cancelled one keeps its buffer until the kernel is through
+//! with it. A permit that stands for memory and lives in the *task* is given back before that: with two
+//! permits there can be many buffers. So it lives in the buffer, in a type of yours that implements compio's
+//! `IoBufMut` by way of its `Vec`:
+//!
+//! ```
+//! use compio::buf::{IoBuf, IoBufMut, SetLen};
+//! use compio_sync::SemaphorePermit;
+//!
+//! /// A buffer, and the permit for its memory: they go together.
+//! struct Buffer {
+//!     bytes: Vec<u8>,
+//!     _memory: SemaphorePermit<'static>,
+//! }
+//!
+//! impl IoBuf for Buffer {
+//!     fn as_init(&self) -> &[u8] {
+//!         self.bytes.as_init()
+//!     }
+//! }
+//!
+//! impl SetLen for Buffer {
+//!     unsafe fn set_len(&mut self, len: usize) {
+//!         // SAFETY: the caller's promise is passed on.
+//!         unsafe { self.bytes.set_len(len) }
+//!     }
+//! }
+//!
+//! impl IoBufMut for Buffer {
+//!     fn as_uninit(&mut self) -> &mut [std::mem::MaybeUninit<u8>] {
+//!         self.bytes.as_uninit()
+//!     }
+//! }
+//! ```
+//!
+//! # A cancel token round a wait
+//!
+//! compio's `with_cancel` cancels operations of its driver. A wait of this crate is none: it goes on until its
+//! future is dropped. Take `select!`, or a wait with a [deadline](crate::Timeout).
+//!
 //! # Half of what was to be done
 //!
 //! A guard whose task is cancelled at an `await` unlocks, and there is no poisoning: whatever stood
@@ -137,7 +179,7 @@
 //! # });
 //! ```
 //!
-//! In the same way, `acquire_timeout` yields a permit that
+//! In the same way, `acquire().timeout(second)`, or `acquire_timeout(second)`, yields a permit that
 //! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
 //! line, which is right, too, but you have waited in vain.
 //!

@@ -9,6 +9,7 @@
 //! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | nobody waits long enough for a task switch to pay |
 //! | to wait until something under a mutex has changed | [`Condvar`] | what has been tested is still true on the next line |
 //! | to wait for something that happens once, or stays: a start, a shutdown | [`Event`] | it stays set, so nobody can come too late |
+//! | to wait until all workers have ended | [`Semaphore`] whose permits the workers hold, and [`acquire_many`](crate::Semaphore::acquire_many) of all | see [below](#waiting-until-all-have-ended) |
 //! | "go on, one of you", and it must not get lost if nobody waits yet | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit lets one go, now or later |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
@@ -76,15 +77,46 @@
 //!
 //! compio cancels a task whose handle is dropped, hence `detach`.
 //!
-//! # Limiting a rate
+//! # Waiting until all have ended
 //!
-//! A permit that is forgotten does not come back, so a semaphore whose permits one task adds by the
-//! clock is a token bucket. Closing it turns away who waits, and ends that task.
+//! Each worker holds a permit, and who waits for the end acquires all of them. The permit is taken *before*
+//! the worker is spawned. One that is acquired inside the task may come too late: a task that has not run yet
+//! holds nothing, and the wait is over before it began.
 //!
 //! ```
-//! use std::time::Duration;
+//! use std::sync::Arc;
 //!
-//! use compio::time::sleep;
+//! use compio_sync::Semaphore;
+//!
+//! const MOST: usize = 1000;
+//!
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
+//! let workers = Arc::new(Semaphore::new(MOST));
+//! for _ in 0..10 {
+//!     let permit = workers.clone().acquire_owned().await;
+//!     compio::runtime::spawn(async move {
+//!         // ... the work ...
+//!         drop(permit);
+//!     })
+//!     .detach();
+//! }
+//! let _all = workers.acquire_many(MOST).await; // all ten have ended
+//! assert_eq!(workers.in_use(), MOST);
+//! # });
+//! ```
+//!
+//! A worker that panics or is cancelled drops its permit as well.
+//!
+//! # Limiting a rate
+//!
+//! A permit that is forgotten does not come back, so a semaphore whose permits are added by the
+//! clock is a token bucket. The clock must outlive whoever waits: as a task of one runtime it ends with that
+//! runtime, and all others wait for ever. So it has a thread of its own. Closing the semaphore turns away who
+//! waits, and ends the clock.
+//!
+//! ```
+//! use std::{thread, time::Duration};
+//!
 //! use compio_sync::{AcquireError, Semaphore};
 //!
 //! /// How many can be saved up, and how many there are each time.
@@ -92,9 +124,9 @@
 //! const REFILL: usize = 10;
 //! static REQUESTS: Semaphore = Semaphore::new(BURST);
 //!
-//! async fn refill() {
+//! fn refill() {
 //!     while !REQUESTS.is_closed() {
-//!         sleep(Duration::from_millis(10)).await;
+//!         thread::sleep(Duration::from_millis(10));
 //!         let room = BURST.saturating_sub(REQUESTS.available_permits());
 //!         REQUESTS.add_permits(room.min(REFILL));
 //!     }
@@ -106,15 +138,17 @@
 //!     Ok(())
 //! }
 //!
-//! # compio::runtime::Runtime::new().unwrap().block_on(async {
-//! let clock = compio::runtime::spawn(refill());
-//! for _ in 0..50 {
-//!     request().await.unwrap();
+//! let clock = thread::spawn(refill);
+//! // One runtime after the other, or several at a time.
+//! for _ in 0..2 {
+//!     compio::runtime::Runtime::new().unwrap().block_on(async {
+//!         for _ in 0..30 {
+//!             request().await.unwrap();
+//!         }
+//!     });
 //! }
 //! REQUESTS.close();
-//! clock.await.unwrap();
-//! assert_eq!(request().await, Err(AcquireError));
-//! # });
+//! clock.join().unwrap();
 //! ```
 //!
 //! # Examples to run

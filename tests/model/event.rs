@@ -56,17 +56,7 @@ impl Model for State {
                 line.barred = true;
                 line.end_all(Outcome::Broadcast);
             }),
-            Call::Reset => {
-                let mut lines = line.change(alone, |line| line.barred = false);
-                // While others reset it, too, it may let those go who have just come.
-                if !alone {
-                    lines.extend(line.change(alone, |line| {
-                        line.barred = false;
-                        line.end_all(Outcome::Broadcast);
-                    }));
-                }
-                lines
-            }
+            Call::Reset => line.change(alone, |line| line.barred = false),
             Call::IsSet(it) => Vec::from_iter((it == line.barred).then(|| line.clone())),
             Call::Look {
                 is_set,
