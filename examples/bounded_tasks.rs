@@ -76,7 +76,7 @@ const BATCH: usize = 32;
 /// How often the progress is drawn, how wide its bar is, and how wide its line.
 const TICK: Duration = Duration::from_millis(100);
 const BAR: usize = 20;
-const WIDTH: usize = 79;
+const WIDTH: usize = 59;
 
 fn main() -> ExitCode {
     let job = match Options::parse() {
@@ -126,6 +126,8 @@ struct Job {
     open: AtomicUsize,
     peak: AtomicUsize,
     bytes: AtomicU64,
+    /// How many things the walk has come by so far.
+    found: AtomicUsize,
     totals: Mutex<Totals>,
     /// Set by Ctrl-C.
     stop: Event,
@@ -154,6 +156,7 @@ async fn work(job: Arc<Job>) -> (WakeTier, WakeStats) {
         if batch.is_empty() {
             break;
         }
+        job.found.fetch_add(batch.len(), Relaxed);
         for found in batch {
             let permit = tasks.clone().acquire_owned().await;
             if job.stop.is_set() {
@@ -267,6 +270,7 @@ impl Job {
             open: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
+            found: AtomicUsize::new(0),
             totals: Mutex::default(),
             stop: Event::new(),
             done: Event::new(),
@@ -274,16 +278,14 @@ impl Job {
         }
     }
 
-    /// Draws a bar of how many of the permits are in use, and what has been read so far.
+    /// Draws a bar of how much has been done of what the walk has found so far.
     async fn draw_progress(&self) {
         let totals = self.totals.lock().await;
-        let (open, limit) = (self.files.in_use(), self.options.limit);
-        let bar = "#".repeat((open * BAR).div_ceil(limit));
-        let (files, mib, rate) = (totals.files, self.mib(), self.mib() / self.seconds());
-        let line = format!(
-            "[{bar:-<BAR$}] {open}/{limit} open, {files} files, {mib:.0} MiB, {rate:.0} MiB/s"
-        );
-        eprint!("\r{line:<WIDTH$}");
+        let (done, found) = (totals.files + totals.failures, self.found.load(Relaxed));
+        let bar = "#".repeat((done * BAR).checked_div(found).unwrap_or(0).min(BAR));
+        let (open, mib) = (self.open.load(Relaxed), self.mib());
+        let line = format!("[{bar:-<BAR$}] {done} of {found}, {mib:.0} MiB, {open} open");
+        eprint!("\r{line:<WIDTH$.WIDTH$}");
     }
 
     fn erase_progress(&self) {

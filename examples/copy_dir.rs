@@ -13,7 +13,9 @@
 //!   that a timeout drops leaves nothing behind.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Display,
+    fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -45,8 +47,17 @@ const BAR: usize = 40;
 struct Progress {
     total: AtomicU64,
     copied: AtomicU64,
+    /// How many things could not be read or written, and how many files are among them.
     failed: AtomicUsize,
+    unfinished: AtomicUsize,
     done: Event,
+}
+
+impl Progress {
+    fn fail(&self, what: &dyn Display) {
+        self.failed.fetch_add(1, Relaxed);
+        eprintln!("\rcopy_dir: {what}");
+    }
 }
 
 #[compio::main]
@@ -73,7 +84,10 @@ async fn main() -> ExitCode {
 
     let failed = progress.failed.load(Relaxed);
     match result {
-        Ok(files) => println!("{} of {files} files copied", files - failed),
+        Ok(files) => {
+            let copied = files - progress.unfinished.load(Relaxed);
+            println!("{copied} of {files} files copied, {failed} errors");
+        }
         Err(error) => {
             eprintln!("copy_dir: {error}");
             return ExitCode::FAILURE;
@@ -89,17 +103,25 @@ async fn main() -> ExitCode {
 /// Copies everything below `from`, and returns how many files that were.
 async fn copy_all(from: PathBuf, to: PathBuf, progress: &Arc<Progress>) -> io::Result<usize> {
     // Listing directories blocks: not here.
-    let files = spawn_blocking(move || {
-        fs::create_dir_all(&to)?;
-        if to.canonicalize()?.starts_with(from.canonicalize()?) {
-            return Err(io::Error::other(
-                "the copy would be inside of what is copied",
-            ));
+    let listing = spawn_blocking({
+        let progress = progress.clone();
+        move || {
+            // Before anything is made: a FROM that cannot be read leaves no TO.
+            fs::read_dir(&from).map_err(|error| about(&from, error))?;
+            let source = from.canonicalize().map_err(|error| about(&from, error))?;
+            fs::create_dir_all(&to).map_err(|error| about(&to, error))?;
+            let target = to.canonicalize().map_err(|error| about(&to, error))?;
+            if target.starts_with(source) {
+                return Err(io::Error::other(
+                    "the copy would be inside of what is copied",
+                ));
+            }
+            let mut files = Vec::new();
+            make_dirs(&from, &to, &mut files, &progress);
+            Ok(files)
         }
-        let mut files = Vec::new();
-        make_dirs(&from, &to, &mut files).map(|()| files)
     });
-    let files = files.await.expect("the listing should not panic")?;
+    let files = listing.await.expect("the listing should not panic")?;
     let total = files.iter().map(|file| file.size).sum();
     progress.total.store(total, Relaxed);
 
@@ -120,27 +142,46 @@ struct Job {
     size: u64,
 }
 
-/// Makes the directories, and lists the files to be copied into them.
-fn make_dirs(from: &Path, to: &Path, files: &mut Vec<Job>) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (from, to, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
-        if kind.is_dir() {
-            make_dirs(&from, &to, files)?;
-        } else if kind.is_file() {
+/// The error, with the path that it is about.
+fn about(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Makes the directories, and lists the files to be copied into them. What cannot be read is reported,
+/// and left out.
+fn make_dirs(from: &Path, to: &Path, files: &mut Vec<Job>, progress: &Progress) {
+    let entries = fs::create_dir_all(to)
+        .map_err(|error| about(to, error))
+        .and_then(|()| fs::read_dir(from).map_err(|error| about(from, error)));
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return progress.fail(&error),
+    };
+    for entry in entries {
+        let listed = entry.and_then(|entry| {
             let size = entry.metadata()?.len();
-            files.push(Job { from, to, size });
+            Ok((entry.path(), entry.file_name(), entry.file_type()?, size))
+        });
+        match listed {
+            Ok((from, name, kind, _)) if kind.is_dir() => {
+                make_dirs(&from, &to.join(name), files, progress);
+            }
+            Ok((from, name, kind, size)) if kind.is_file() => {
+                let to = to.join(name);
+                files.push(Job { from, to, size });
+            }
+            Ok(_) => {}
+            Err(error) => progress.fail(&about(from, error)),
         }
     }
-    Ok(())
 }
 
 /// The task that copies one file.
 async fn copy(job: Job, progress: Arc<Progress>, _permit: OwnedSemaphorePermit) {
     if let Err(error) = copy_file(&job.from, &job.to, &progress).await {
-        progress.failed.fetch_add(1, Relaxed);
-        eprintln!("\r{}: {error}", job.from.display());
+        let both = format!("{} to {}", job.from.display(), job.to.display());
+        progress.unfinished.fetch_add(1, Relaxed);
+        progress.fail(&format_args!("{both}: {error}"));
     }
 }
 

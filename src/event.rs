@@ -25,7 +25,8 @@ use crate::{
 /// | Without a runtime | Works with any executor, and with plain threads through [`blocking_wait`](Self::blocking_wait). |
 ///
 /// Whoever waits when the event is set goes on, even if it is [`reset`](Self::reset) before they
-/// are polled.
+/// are polled. A wait ends exactly if the event was set when it began or has been set since, however many
+/// threads set and reset it meanwhile.
 ///
 /// # Examples
 ///

@@ -32,6 +32,8 @@ pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexG
 /// | Panics | There is no poisoning: a task that panics unlocks like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
+/// It is not reentrant: a task that locks it again waits for itself, for ever.
+///
 /// With [`Fairness::Fifo`] the lock is given to the waiter itself, at the moment of unlocking. A waiter
 /// that has been given the lock but is not polled keeps it from everybody else until it is polled or
 /// dropped. With [`Fairness::Bounded`] the first in line is woken, and the mutex is unlocked until it

@@ -45,13 +45,22 @@ use super::listener;
 /// a waker that finds no room yields until there is some. A ring by `Generic` takes one place, for
 /// any number of waiters; a wake by a waker that is not the runtime's own takes one, too. So where
 /// other things than this crate's waits fill that queue, a release can come to wait for the runtime
-/// that it rings. With `Futex` it never does.
+/// that it rings. With `Futex` a *ring* never does.
+///
+/// That is about rings. A wake by a waker that is not the runtime's own is compio's under every tier. If 100
+/// tasks of each of two runtimes keep their waits in a `FuturesUnordered`, and each runtime releases the
+/// other's at once, both wait for room in the other's queue, for ever. What cures it is room:
+/// `RuntimeBuilder::sync_queue_size(1024)`, or more than there can be such waits; or to await the waits
+/// themselves, or in tasks of their own.
 ///
 /// A waker that another thread calls may go on to use the runtime when the task that it wakes has
 /// completed already, and a compio 0.19 runtime that is dropped just then does not wait for it: that
 /// is a use of freed memory in compio. Waits that count as the runtime's are not woken in this way,
 /// and a runtime that ends waits for whoever is ringing it at that moment. It cannot where it is dropped
-/// by a panic of its thread outside `block_on`, since compio drops no task then. And waits that do not count
+/// by a panic of its thread outside `block_on`, since compio drops no task then. A compio 0.19 runtime whose
+/// main future has panicked is best dropped: used again, it may never run a task that was woken while the
+/// panic took the tasks down. This crate wakes none of its waits then, if their task was made after the
+/// runtime's first wait; a task that was made before it may be woken as the panic passes. And waits that do not count
 /// as the runtime's are woken by their own wakers, as with any crate: see to it that the runtime
 /// outlives the calls that release them, or let a task of its own poll each.
 ///
