@@ -7,11 +7,14 @@
 //! - A large file is not starved by small ones: while it is first in line, a bounded number of them
 //!   pass it, and then what is given back gathers for it.
 //! - What is larger than the budget takes all of it, or it would wait for ever.
+//! - The permit goes with the buffer, not with the task. A read that is cancelled keeps its buffer until the
+//!   kernel is through with it, and a permit that the task had would be given back before that.
 //! - `split` gives back a part early: that of the contents, while the result is still held.
 
 use std::{
     collections::BTreeMap,
     fs, io,
+    mem::MaybeUninit,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -20,8 +23,14 @@ use std::{
     thread,
 };
 
-use compio::runtime::{Runtime, spawn};
-use compio_sync::{Mutex, Semaphore};
+use compio::{
+    BufResult,
+    buf::{IoBuf, IoBufMut, SetLen},
+    fs::File,
+    io::AsyncReadAtExt,
+    runtime::{Runtime, spawn},
+};
+use compio_sync::{Mutex, Semaphore, SemaphorePermit};
 use futures_util::future::join_all;
 
 const BUDGET: usize = 128 * 1024;
@@ -90,19 +99,51 @@ fn find(dir: &Path, files: &mut Vec<(PathBuf, usize)>) -> io::Result<()> {
     Ok(())
 }
 
+/// Memory, and the permit for it.
+struct Buffer {
+    bytes: Vec<u8>,
+    memory: SemaphorePermit<'static>,
+}
+
+impl IoBuf for Buffer {
+    fn as_init(&self) -> &[u8] {
+        self.bytes.as_init()
+    }
+}
+
+impl SetLen for Buffer {
+    unsafe fn set_len(&mut self, len: usize) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.bytes.set_len(len) }
+    }
+}
+
+impl IoBufMut for Buffer {
+    fn as_uninit(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.bytes.as_uninit()
+    }
+}
+
 /// Measures the lines of a file, once there is room for its contents.
 async fn measure(path: PathBuf, size: usize) -> io::Result<()> {
-    let mut memory = MEMORY.acquire_many(size.min(BUDGET)).await;
+    let memory = MEMORY.acquire_many(size.min(BUDGET)).await;
     hold(memory.num_permits());
-    let contents = compio::fs::read(&path).await?;
-    let lengths: Vec<u8> = contents
+    let buffer = Buffer {
+        bytes: Vec::with_capacity(size),
+        memory,
+    };
+    let file = File::open(&path).await?;
+    let BufResult(read, buffer) = file.read_exact_at(buffer, 0).await;
+    read?;
+    let Buffer { bytes, mut memory } = buffer;
+    let lengths: Vec<u8> = bytes
         .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
+        .filter(|line| line != b"")
         .map(|line| line.len().min(255) as u8)
         .collect();
 
     // The result is smaller than the contents. The difference goes to others now.
-    drop(contents);
+    drop(bytes);
     let rest = memory.num_permits().saturating_sub(lengths.len());
     HELD.fetch_sub(rest, Relaxed);
     drop(memory.split(rest));
