@@ -1086,3 +1086,32 @@ fn newcomer_goes_on_with_less_than_a_passed_head_does_not_come_for() {
     let _passes = semaphore.try_acquire().unwrap();
     drop(Polled::new(semaphore.acquire()).ready());
 }
+
+/// Two waiters were passed over. The one that needs two has come back, and waits for the second; the other
+/// needs one, and one is free.
+#[test]
+fn one_that_was_passed_over_takes_nothing_past_one_that_came_back() {
+    let semaphore = Semaphore::with_fairness(2, Fairness::Bounded(1));
+    let mut held: Vec<_> = (0..2).map(|_| semaphore.try_acquire().unwrap()).collect();
+    let mut two = Polled::pending(semaphore.acquire_many(2));
+    let mut one = Polled::pending(semaphore.acquire());
+    held.clear();
+    // A newcomer takes one past whoever has been called; the next release finds that it has not come.
+    for left in [1, 0] {
+        drop(semaphore.try_acquire().unwrap());
+        assert_eq!(semaphore.waiter_count(), left);
+    }
+    held.extend((0..2).map(|_| semaphore.try_acquire().unwrap()));
+    two.waits();
+    held.pop();
+    assert_eq!(semaphore.available_permits(), 1);
+    one.waits();
+    assert_eq!(
+        semaphore.available_permits(),
+        1,
+        "it is for the one that came back"
+    );
+    held.pop();
+    assert_eq!(two.ready().num_permits(), 2);
+    drop(one.ready());
+}

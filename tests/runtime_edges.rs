@@ -305,3 +305,73 @@ fn reduce_while_granting(fairness: Fairness) {
 fn wait_for(counter: &AtomicUsize, value: usize) {
     until(|| counter.load(SeqCst) >= value);
 }
+
+#[test]
+fn waiters_of_more_runtimes_than_a_batch_tells_apart_are_delivered_to_each() {
+    const RUNTIMES: usize = 6;
+    const WAITERS: usize = 2;
+    let _watchdog = Watchdog::new("six_runtimes");
+    let semaphore = Arc::new(Semaphore::with_fairness(0, Fairness::Fifo));
+    let runtimes: Vec<_> = (0..RUNTIMES)
+        .map(|_| {
+            let semaphore = semaphore.clone();
+            thread::spawn(move || {
+                Runtime::new().unwrap().block_on(async {
+                    let tasks: Vec<_> = (0..WAITERS)
+                        .map(|_| {
+                            let semaphore = semaphore.clone();
+                            compio::runtime::spawn(
+                                async move { semaphore.acquire().await.forget() },
+                            )
+                        })
+                        .collect();
+                    for task in tasks {
+                        task.await.unwrap();
+                    }
+                    WakeStats::current(WakeTier::current().unwrap()).unwrap()
+                })
+            })
+        })
+        .collect();
+    until(|| semaphore.waiter_count() == RUNTIMES * WAITERS);
+    semaphore.add_permits(RUNTIMES * WAITERS);
+    for runtime in runtimes {
+        assert_eq!(runtime.join().unwrap().wakes, WAITERS);
+    }
+}
+
+/// compio takes any unwinding for its own failure while it schedules a task from another thread.
+#[test]
+fn panicking_thread_has_foreign_wakers_called_by_another() {
+    struct Foreign(AtomicUsize);
+
+    impl std::task::Wake for Foreign {
+        fn wake(self: Arc<Self>) {
+            self.0.store(1 + thread::panicking() as usize, SeqCst);
+        }
+    }
+
+    let _watchdog = Watchdog::new("foreign_wakers");
+    for waiters in 1..3 {
+        let semaphore = Semaphore::with_fairness(waiters, Fairness::Fifo);
+        let held = semaphore.try_acquire_many(waiters).unwrap();
+        let wakers: Vec<_> = (0..waiters)
+            .map(|_| Arc::new(Foreign(AtomicUsize::new(0))))
+            .collect();
+        let mut waits: Vec<_> = (0..waiters).map(|_| semaphore.acquire()).collect();
+        for (wait, waker) in waits.iter_mut().zip(&wakers) {
+            let waker = Waker::from(waker.clone());
+            let mut cx = Context::from_waker(&waker);
+            assert!(pin!(wait).poll(&mut cx).is_pending());
+        }
+        let panics = catch_unwind(AssertUnwindSafe(|| {
+            let _held = held;
+            panic!("the holder panics");
+        }));
+        assert!(panics.is_err());
+        for waker in wakers {
+            until(|| waker.0.load(SeqCst) > 0);
+            assert_eq!(waker.0.load(SeqCst), 1, "called while the thread unwinds");
+        }
+    }
+}

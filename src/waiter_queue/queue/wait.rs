@@ -420,3 +420,47 @@ impl Drop for GiveOnDrop<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(compio_sync_loom), not(compio_sync_shuttle)))]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::Arc,
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker panics");
+        }
+    }
+
+    /// A waiter has been granted, and has then taken the turn and as many permits again. It gives these
+    /// back, and somebody whom it grants them panics.
+    #[test]
+    fn what_was_granted_just_before_the_turn_was_taken_is_given_back_on_a_panic() {
+        let queue = Queue::new(0);
+        let (mut granted, mut panics) = (Slot::Idle, Slot::Idle);
+        let quiet = Context::from_waker(Waker::noop());
+        assert!(queue.poll_take(&mut granted, 1, &quiet).is_pending());
+        queue.give(1);
+        // As `take_turn_and` does, while one more is free.
+        assert!(queue.try_hold());
+        queue.give(1);
+        queue.forget(1);
+        let waker = Waker::from(Arc::new(Panics));
+        let cx = Context::from_waker(&waker);
+        assert!(queue.poll_take(&mut panics, 1, &cx).is_pending());
+
+        let result = catch_unwind(AssertUnwindSafe(|| queue.go_from_line(&mut granted, 1, 0)));
+        assert!(result.is_err());
+        assert_eq!(queue.permits(), 1, "its own is given back");
+        let poll = queue.poll_take(&mut panics, 1, &quiet);
+        assert_eq!(poll, Poll::Ready(Some(Outcome::Granted)));
+        assert_eq!(queue.permits(), 1);
+    }
+}
