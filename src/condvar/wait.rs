@@ -372,6 +372,29 @@ mod tests {
     }
 
     #[test]
+    fn mutex_that_is_locked_past_the_deadline_is_waited_for_and_the_condition_has_the_last_word() {
+        let (mutex, changed) = (Mutex::new(false), Condvar::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        for becomes_ready in [true, false] {
+            let mut wait = changed.wait_while(mutex.try_lock().unwrap(), |ready| !*ready);
+            assert!(wait.poll_with(&mut cx, |_| false).is_pending());
+            let mut guard = mutex.try_lock().unwrap();
+            assert!(
+                wait.poll_with(&mut cx, |_| true).is_pending(),
+                "the mutex is locked"
+            );
+            *guard = becomes_ready;
+            drop(guard);
+            let poll = wait.poll_with(&mut cx, |_| true);
+            let poll = poll.map(|(mut guard, timed_out)| {
+                *guard = false;
+                timed_out
+            });
+            assert_eq!(poll, Poll::Ready(!becomes_ready));
+        }
+    }
+
+    #[test]
     fn notification_that_is_not_followed_by_the_lock_passes_on() {
         let (mutex, changed) = (Mutex::new(()), Condvar::new());
         let mut cx = Context::from_waker(Waker::noop());
