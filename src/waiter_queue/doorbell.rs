@@ -47,14 +47,11 @@ use super::{
     tier::{TierStats, WakeTier},
     waiter::{Letter, Waiter},
 };
-use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, UnsafeCell};
+use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, BUDGET, UnsafeCell};
 
 const EMPTY: *mut Waiter = null_mut();
 const ARMED: *mut Waiter = std::ptr::without_provenance_mut(1);
 const CLOSED: *mut Waiter = std::ptr::without_provenance_mut(2);
-
-/// How many waiters the listener wakes before it lets the other tasks run.
-const BITE: usize = 64;
 
 pub(crate) struct Bell {
     letters: AtomicPtr<Waiter>,
@@ -408,11 +405,11 @@ impl Bells {
             next: first,
         }));
         let mut next = first;
-        // ORDERING: Release publishes the place; Acquire is for the places below it. Relaxed on failure:
-        // nothing is looked at.
+        // ORDERING: Release publishes the place, and as a read-modify-write leaves the places below it
+        // published by those who made them. Relaxed on failure: nothing is looked at.
         while let Err(now) = self
             .first
-            .compare_exchange_weak(next, place, AcqRel, Relaxed)
+            .compare_exchange_weak(next, place, Release, Relaxed)
         {
             next = now;
             // SAFETY: not published yet.
@@ -426,7 +423,8 @@ impl Bells {
     #[cfg(all(test, compio_sync_loom))]
     pub(super) fn free(&self) -> usize {
         let mut count = 0;
-        let mut next = self.first.load(Acquire);
+        // ORDERING: Relaxed. The threads have been joined.
+        let mut next = self.first.load(Relaxed);
         while !next.is_null() {
             // SAFETY: made by `claim`, and nobody else's any more.
             let place = unsafe { Box::from_raw(next) };
@@ -465,7 +463,7 @@ impl Open {
                 }
                 continue;
             }
-            if woken == BITE {
+            if woken == BUDGET {
                 return false;
             }
             woken += 1;

@@ -363,6 +363,22 @@ fn runtime_that_ends_waits_for_those_who_ring_it() {
 }
 
 #[test]
+fn runtime_that_ends_wakes_nobody_whom_its_listener_has_left_for_later() {
+    explore(2, || {
+        with_bells(|bells| {
+            let probe = Probe::new();
+            let mut open = bells.open(WakeTier::Generic);
+            let home = open.bell().home();
+            let letters = pile([(); 3].map(|()| letter(&probe, home)));
+            assert!(spawn(move || home.deliver(letters).is_ok()).join().unwrap());
+            assert!(!open.answer(|_| unreachable!("others should have their turn first")));
+            drop(open);
+            assert_eq!(probe.wakes(), 2);
+        });
+    });
+}
+
+#[test]
 fn letter_for_a_runtime_that_is_gone_wakes_nobody_in_the_next() {
     explore(3, || {
         let bells = with_bells(|bells| {

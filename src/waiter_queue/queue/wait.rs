@@ -143,8 +143,9 @@ impl Queue {
                     if self.is_gate {
                         // The message of an opening that began the count anew may have been read before
                         // the waiter was in line.
-                        // ORDERING: Acquire, as above.
-                        word = self.word.load(Acquire);
+                        // ORDERING: Relaxed. If this shows an opening, leaving acquires it: by the word, or by
+                        // what the waiter was granted.
+                        word = self.word.load(Relaxed);
                     }
                     break;
                 }
