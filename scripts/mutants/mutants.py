@@ -57,7 +57,7 @@ def functions(text):
     """The functions of a source, as (name, start, end), with the type that they belong to."""
     owner, found = "", []
     for line in re.finditer(r"^(.*)$", text, re.M):
-        header = re.match(r"(?:unsafe )?impl\b(?:<[^{]*?>)?\s+(.*?)\s*\{?$", line[1])
+        header = re.match(r"(?:unsafe )?impl\b(?:<[^{]*?>)?\s+(.*?)\s*\{?$", line[1].replace("->", ""))
         if header and not line[1].startswith(" "):
             owner = re.sub(r"^.*\bfor\s+", "", header[1])
             owner = re.sub(r"<.*", "", owner).strip()
@@ -103,18 +103,17 @@ def edits(file, text, entries):
         if len(fits) != 1:
             sys.exit(f"{entry['name']}: {len(fits)} functions are called {where} in {file}.rs")
         start, end = fits[0]
-        old = entry["old"].strip("\n")
-        for part in filter(None, [entry.get("at", "").strip("\n"), old]):
-            if text.count(part, start, end) != 1:
-                sys.exit(f"{entry['name']}: {where} has not exactly one of {part!r}")
-            start = text.index(part, start)
-            end = start + len(part)
-        at = start
+        for part in filter(None, [entry.get("at", ""), entry["old"]]):
+            # However it is broken into lines.
+            found = list(re.compile(r"\s+".join(map(re.escape, part.split()))).finditer(text, start, end))
+            if len(found) != 1:
+                sys.exit(f"{entry['name']}: {where} has {len(found)} times {part!r}")
+            start, end = found[0].span()
         yield Mutant(
             f"{where}: {entry['name']}",
             file,
-            at,
-            at + len(old),
+            start,
+            end,
             entry["new"].strip("\n"),
             survives=entry.get("survives"),
             hangs=entry.get("hangs"),
@@ -186,7 +185,8 @@ pub(crate) fn mutant(number: usize) -> bool {
 """
 
 
-def build(scratch, mutants, texts):
+def copy_tree(scratch):
+    """A copy of what git knows of."""
     tree = scratch / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     tracked = subprocess.run(
@@ -197,6 +197,11 @@ def build(scratch, mutants, texts):
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name)
+    return tree
+
+
+def build(scratch, mutants, texts):
+    tree = copy_tree(scratch)
     for file, text in texts.items():
         woven = weave(text, [it for it in mutants if it.file == file])
         (tree / SOURCES / f"{file}.rs").write_text(woven)
@@ -264,6 +269,10 @@ def short(model):
 def main():
     mutants, texts = collect()
     filters = [it for it in sys.argv[1:] if not it.startswith("-")]
+    if "--suite" in sys.argv:
+        import suite
+
+        return suite.main(filters)
     chosen = [it for it in mutants if all(word in it.name for word in filters)]
     if "--list" in sys.argv:
         print(*[it.name for it in chosen], sep="\n")
@@ -352,4 +361,5 @@ def report(mutants, killed, models):
 
 
 if __name__ == "__main__":
+    sys.modules["mutants"] = sys.modules["__main__"]
     main()
