@@ -1,4 +1,4 @@
-//! One event loop for I/O and for waiting, or two: the same load, rung in each way that the
+//! One event loop for I/O and for waiting, or two: the same load, signalled in each way that the
 //! platform has, and by the peers.
 
 use std::time::Duration;

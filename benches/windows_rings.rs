@@ -53,7 +53,7 @@ mod windows {
         const NAME: &'static str;
 
         fn new(runtime: &Runtime) -> Self;
-        /// Begun by its first poll; from then on it may be rung.
+        /// Begun by its first poll; from then on it may be signalled.
         fn sleep(self: Arc<Self>) -> impl Future<Output = ()>;
         fn ring(&self);
     }
@@ -147,7 +147,7 @@ mod windows {
 
     /// compio's own waker.
     struct Wake {
-        rung: AtomicBool,
+        signalled: AtomicBool,
         task: AtomicWaker,
     }
 
@@ -156,7 +156,7 @@ mod windows {
 
         fn new(_: &Runtime) -> Self {
             Self {
-                rung: AtomicBool::new(false),
+                signalled: AtomicBool::new(false),
                 task: AtomicWaker::new(),
             }
         }
@@ -164,7 +164,7 @@ mod windows {
         async fn sleep(self: Arc<Self>) {
             poll_fn(|cx| {
                 self.task.register(cx.waker());
-                if self.rung.swap(false, Acquire) {
+                if self.signalled.swap(false, Acquire) {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -174,12 +174,12 @@ mod windows {
         }
 
         fn ring(&self) {
-            self.rung.store(true, Release);
+            self.signalled.store(true, Release);
             self.task.wake();
         }
     }
 
-    /// Each side has begun its sleep when the other is rung, so there always is one to end.
+    /// Each side has begun its sleep when the other is signalled, so there always is one to end.
     async fn take_turns<R: Ring>(mine: Arc<R>, other: Arc<R>, begun: &Barrier, first: bool) {
         for round in 0..ROUND_TRIPS {
             let mut sleep = pin!(mine.clone().sleep());

@@ -320,7 +320,7 @@ impl Job {
         for (runtime, (tier, stats)) in wakes.iter().enumerate() {
             text += &format!(
                 "runtime {runtime}: wake tier {tier}, {} wakes from other threads, {} rings\n",
-                stats.wakes, stats.rings
+                stats.wakes, stats.signals
             );
             tiers += &format!(" {tier}");
             across += stats.wakes;

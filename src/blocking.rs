@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use compio_runtime::Runtime;
+use crate::waiter_queue::compio::is_inside_runtime;
 
 /// Parks the calling thread until `future` completes. `method` is who asks.
 #[track_caller]
@@ -38,7 +38,7 @@ pub(crate) fn block_on_until<R>(
 
 #[track_caller]
 fn refuse_in_runtime(method: &str) {
-    if Runtime::try_with_current(|_| ()).is_ok() {
+    if is_inside_runtime() {
         panic!(
             "`{method}` was called inside a compio runtime, where it would stop every task of this \
              thread; await instead of blocking, or call it from `spawn_blocking`"

@@ -126,7 +126,7 @@ impl Event {
     /// ```
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.queue.is_barred()
+        self.queue.is_no_wait()
     }
 
     /// Waits until the event is set. Returns at once if it is.
@@ -234,7 +234,7 @@ impl Future for EventWait<'_> {
 impl Wait for EventWait<'_> {
     fn at_deadline(&mut self) -> Option<()> {
         let left = self.queue.leave(&mut self.slot);
-        (left != Left::Nothing || self.queue.is_barred()).then_some(())
+        (left != Left::Nothing || self.queue.is_no_wait()).then_some(())
     }
 }
 

@@ -51,10 +51,10 @@ mod imp {
 
     /// Whether this is a model.
     pub(crate) const IN_MODEL: bool = cfg!(compio_sync_shuttle);
-    /// How many waiters a turn grants before it gives itself back and wakes them.
+    /// How many waiters a combiner grants before it unlocks the queue and wakes them.
     pub(crate) const BATCH: usize = if IN_MODEL { 2 } else { 32 };
-    /// How many rounds a turn serves for others while it has granted waiters to wake.
-    pub(crate) const ROUNDS: usize = if IN_MODEL { 2 } else { 4 };
+    /// How many passes a combiner makes for others while it has waiters to wake.
+    pub(crate) const PASSES: usize = if IN_MODEL { 2 } else { 4 };
     /// How many waiters a runtime's listener wakes before it lets the other tasks run.
     pub(crate) const BUDGET: usize = 64;
     /// How many idle waiters a thread keeps for its next waits.
@@ -164,7 +164,7 @@ mod imp {
     pub(crate) use local as thread_local;
 
     pub(crate) const BATCH: usize = 2;
-    pub(crate) const ROUNDS: usize = 2;
+    pub(crate) const PASSES: usize = 2;
     pub(crate) const BUDGET: usize = 2;
     pub(crate) const POOL: usize = 1;
     pub(crate) const OPENINGS: Option<isize> = Some(2);

@@ -663,9 +663,7 @@ impl Semaphore {
     /// # });
     /// ```
     pub fn close(&self) {
-        if self.queue.bar() {
-            self.queue.serve_if_free();
-        }
+        self.queue.close();
     }
 
     /// Returns whether the semaphore has been closed.
@@ -679,7 +677,7 @@ impl Semaphore {
     /// assert!(semaphore.is_closed());
     /// ```
     pub fn is_closed(&self) -> bool {
-        self.queue.is_barred()
+        self.queue.is_no_wait()
     }
 }
 

@@ -14,15 +14,13 @@ use std::{
 };
 #[cfg(feature = "time")]
 use std::{
-    mem::ManuallyDrop,
     pin::Pin,
     task::{Context, Poll},
 };
 
-#[cfg(feature = "time")]
-use compio_send_wrapper::SendWrapper;
-
 use crate::blocking::block_on_until;
+#[cfg(feature = "time")]
+use crate::waiter_queue::compio::Timer;
 
 /// A wait that can be called off when its time is up.
 pub trait Wait: Future + Unpin {
@@ -215,7 +213,7 @@ impl Deadline {
         match self {
             Self::After(timeout) => Instant::now().checked_add(*timeout),
             #[cfg(feature = "time")]
-            Self::At(timer) => Some(timer.at),
+            Self::At(timer) => Some(timer.at()),
             #[cfg(feature = "time")]
             Self::Never => None,
             #[cfg(feature = "time")]
@@ -248,53 +246,6 @@ impl Deadline {
     pub(crate) fn end(&mut self) {
         if let Self::At(_) = self {
             *self = Self::Over;
-        }
-    }
-}
-
-/// A timer of the runtime that was current when it was made.
-#[cfg(feature = "time")]
-pub(crate) struct Timer {
-    at: Instant,
-    sleep: ManuallyDrop<SendWrapper<Pin<Box<dyn Future<Output = ()>>>>>,
-}
-
-#[cfg(feature = "time")]
-impl Timer {
-    #[track_caller]
-    fn new(at: Instant) -> Self {
-        assert!(
-            compio_runtime::Runtime::try_with_current(|_| ()).is_ok(),
-            "a timed wait was polled outside a compio runtime, whose timers it needs; on a plain thread \
-             call `blocking` on it"
-        );
-        Self {
-            at,
-            sleep: ManuallyDrop::new(SendWrapper::new(Box::pin(
-                compio_runtime::time::sleep_until(at),
-            ))),
-        }
-    }
-
-    #[track_caller]
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(sleep) = self.sleep.get_mut() else {
-            panic!(
-                "a timed wait was polled on another thread than at first, where its timer is; make it on \
-                 the thread that is to wait"
-            )
-        };
-        sleep.as_mut().poll(cx).is_ready()
-    }
-}
-
-#[cfg(feature = "time")]
-impl Drop for Timer {
-    fn drop(&mut self) {
-        // Elsewhere it must not be touched: its runtime may be using its timers.
-        if self.sleep.valid() {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.sleep) };
         }
     }
 }

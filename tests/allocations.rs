@@ -293,7 +293,7 @@ fn waits_on_one_runtime_allocate_nothing() {
 struct Seen {
     allocations: usize,
     wakes: usize,
-    rings: usize,
+    signals: usize,
 }
 
 fn across_runtimes(tier: WakeTier, turns: impl TurnTaking) -> Vec<Seen> {
@@ -320,7 +320,7 @@ fn across_runtimes(tier: WakeTier, turns: impl TurnTaking) -> Vec<Seen> {
                     Seen {
                         allocations,
                         wakes: last.wakes - first.wakes,
-                        rings: last.rings - first.rings,
+                        signals: last.signals - first.signals,
                     }
                 })
             })
@@ -365,7 +365,7 @@ fn waits_across_runtimes_allocate_nothing_by_the_generic_tier() {
                 for seen in sides {
                     // compio's IOCP driver makes room for completions each time that it sleeps.
                     let drivers = if cfg!(windows) {
-                        seen.rings + ROUNDS / 50
+                        seen.signals + ROUNDS / 50
                     } else {
                         0
                     };
@@ -382,7 +382,7 @@ fn waits_across_runtimes_allocate_nothing_by_the_generic_tier() {
 }
 
 /// compio allocates for each operation that is submitted: here one `FUTEX_WAIT` for each time that
-/// the runtime was rung. That is all that is allocated.
+/// the runtime was signalled. That is all that is allocated.
 #[test]
 fn waits_across_runtimes_allocate_one_operation_a_ring_by_the_futex_tier() {
     watched(
@@ -394,18 +394,18 @@ fn waits_across_runtimes_allocate_one_operation_a_ring_by_the_futex_tier() {
             }
             // The kernel may end a few waits for nothing; each is then begun again.
             const SPURIOUS: usize = ROUNDS / 100;
-            let rung = Cell::new(0);
+            let signalled = Cell::new(0);
             all_across_runtimes(WakeTier::Futex, |name, sides| {
                 for seen in sides {
-                    let expected = seen.rings * operation();
+                    let expected = seen.signals * operation();
                     assert!(
                         seen.allocations <= expected + SPURIOUS,
                         "{name}: more than {expected}: {seen:?}"
                     );
-                    rung.set(rung.get() + seen.rings);
+                    signalled.set(signalled.get() + seen.signals);
                 }
             });
-            assert!(rung.get() > ROUNDS, "hardly any runtime was rung");
+            assert!(signalled.get() > ROUNDS, "hardly any runtime was signalled");
         },
     );
 }

@@ -120,7 +120,7 @@ fn stats(tier: WakeTier) -> WakeStats {
     WakeStats::current(tier).expect("inside a runtime")
 }
 
-/// Counts a wait as soon as it is queued to its end: what wakes it from then on is the bell.
+/// Counts a wait as soon as it is queued to its end: what wakes it from then on is the doorbell.
 async fn counted<F: Future>(wait: F, queued: &AtomicUsize) -> F::Output {
     let mut wait = pin!(wait);
     let mut begun = false;
@@ -218,7 +218,7 @@ fn ended(mut command: Command) -> Output {
 }
 
 /// Runs `test`, the body of the test `name`, in a process without other tests: a wake for a runtime
-/// that is gone is passed on, and counted, by the one that has got its bell.
+/// that is gone is passed on, and counted, by the one that has got its doorbell.
 fn by_itself(name: &'static str, test: impl FnOnce()) {
     const ALL_OF_IT: &str = "all of it";
     if role().is_some() {
@@ -344,11 +344,11 @@ fn test_linux_unified_event_loop() {
             assert_eq!(generic, WakeStats::default(), "nothing went another way");
             assert_eq!(futex.wakes, ROUNDS / 2 * WAITERS, "{futex:?}");
             assert_eq!(futex.batches, ROUNDS / 2, "one delivery for all: {futex:?}");
-            assert_eq!(futex.rings, ROUNDS / 2, "it slept each time: {futex:?}");
+            assert_eq!(futex.signals, ROUNDS / 2, "it slept each time: {futex:?}");
             assert_eq!(futex.syscalls, ROUNDS / 2, "one call a ring: {futex:?}");
             // Not one for each: the word may have changed before the kernel looks at it, or the kernel
             // end a wait early.
-            assert!(futex.heard > 0, "FUTEX_WAITs in the ring: {futex:?}");
+            assert!(futex.completions > 0, "FUTEX_WAITs in the ring: {futex:?}");
             assert!(futex.sleeps >= ROUNDS / 2, "{futex:?}");
         }
     });
@@ -360,8 +360,12 @@ fn the_generic_tier_touches_no_futex() {
         for (futex, generic) in take_turns(WakeTier::Generic) {
             assert_eq!(futex, WakeStats::default());
             assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
-            assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
-            assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
+            assert_eq!(generic.signals, ROUNDS / 2, "{generic:?}");
+            assert_eq!(
+                (generic.syscalls, generic.completions),
+                (0, 0),
+                "{generic:?}"
+            );
         }
     });
 }
@@ -392,7 +396,7 @@ fn a_thread_that_may_not_write_rings_by_futex() {
             for _ in 0..ROUNDS {
                 semaphore.acquire().await.forget();
             }
-            stats(WakeTier::Futex).heard
+            stats(WakeTier::Futex).completions
         });
         releaser.join().unwrap();
         // Not each: a word that has changed before the kernel looks at it ends no wait.
@@ -453,7 +457,7 @@ fn play(role: &str) {
                     error,
                     TierError::Driver {
                         tier: WakeTier::Futex,
-                        driver: DriverType::Poll
+                        driver: "Poll"
                     }
                 )
             });
@@ -462,7 +466,7 @@ fn play(role: &str) {
             deny(libc::SYS_io_uring_register, libc::EPERM);
             // compio itself does without a ring that it cannot probe.
             assert_generic(&runtime(), None, |error| match error {
-                TierError::Driver { driver, .. } => driver == DriverType::Poll,
+                TierError::Driver { driver, .. } => driver == "Poll",
                 TierError::Probe { errno } => errno == libc::EPERM,
                 _ => false,
             });
@@ -529,7 +533,7 @@ fn play(role: &str) {
                     error,
                     TierError::Driver {
                         tier: WakeTier::Futex,
-                        driver: DriverType::Poll
+                        driver: "Poll"
                     }
                 )
             });
@@ -583,7 +587,7 @@ fn play(role: &str) {
     }
 }
 
-/// The runtime is rung by the generic tier, works, and says clearly why not by futex.
+/// The runtime is signalled by the generic tier, works, and says clearly why not by futex.
 fn assert_generic(
     runtime: &Runtime,
     driver: Option<DriverType>,
@@ -635,7 +639,7 @@ fn assert_refused(words: &[&str]) {
         }
         assert_eq!(semaphore.waiter_count(), 1, "nothing was queued");
     }
-    // The waits of main futures need no bell.
+    // The waits of main futures need no doorbell.
     let (main, releaser) = (semaphore.clone(), semaphore.clone());
     let releaser = thread::spawn(move || {
         until(|| releaser.waiter_count() == 2);
@@ -688,12 +692,12 @@ fn test_linux_kernel_version_detection() {
             }
             DriverType::IoUring if !disabled && !filtered => assert_eq!(found, Ok(())),
             DriverType::IoUring => {}
-            driver => {
+            _ => {
                 assert_eq!(
                     found,
                     Err(TierError::Driver {
                         tier: WakeTier::Futex,
-                        driver
+                        driver: "Poll"
                     })
                 );
                 assert!(
@@ -755,7 +759,7 @@ fn alone() -> i32 {
         let armed = stats(WakeTier::Futex);
         if (
             armed.sleeps,
-            armed.rings,
+            armed.signals,
             semaphore.waiter_count(),
             threads(),
         ) != (1, 0, 1, 1)
@@ -1098,7 +1102,7 @@ fn a_runtime_after_a_panic_or_a_leak_has_a_working_bell() {
     );
 }
 
-/// `here` of a thread may be that of one that is gone; a bell that it left open must not matter.
+/// `here` of a thread may be that of one that is gone; a doorbell that it left open must not matter.
 #[test]
 fn a_leaked_runtime_of_a_dead_thread_harms_nobody() {
     watched("a_leaked_runtime_of_a_dead_thread_harms_nobody", || {
@@ -1155,7 +1159,7 @@ fn a_task_may_ask_for_its_tier_while_its_runtime_is_dropped() {
                         };
                         compio::runtime::spawn(never).detach();
                     };
-                    // Before and after the runtime's first wait, as which its bell is made.
+                    // Before and after the runtime's first wait, as which its doorbell is made.
                     (0..3).for_each(|_| ask());
                     pass().await;
                     assert!(WakeTier::current().is_some());

@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Barrier, mpsc};
 
 use common::{Polled, panic_of, until};
-use compio::{driver::DriverType, runtime::Runtime};
+use compio::runtime::Runtime;
 use compio_sync::{Event, Mutex, Semaphore, TierError, WaiterQueue, WakeTier};
 
 #[test]
@@ -45,7 +45,7 @@ fn errors_say_what_is_missing() {
     says(TierError::NoRuntime, "compio runtime");
     says(TierError::NotBuilt { tier }, "`futex`");
     says(TierError::NoSuchTier, "COMPIO_SYNC_TIER");
-    let driver = DriverType::Poll;
+    let driver = "Poll";
     says(TierError::Driver { tier, driver }, "Poll");
     says(TierError::NoFutexOperations, "Linux 6.7");
     says(TierError::Probe { errno: 1 }, "io_uring");

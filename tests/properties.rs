@@ -294,9 +294,9 @@ fn wakes_are_counted(driver: DriverType, tier: WakeTier, releases: &[usize], loc
         );
         // One turn's waiters for one runtime are one delivery.
         assert_eq!(stats.batches, releases.len(), "{stats:?}");
-        assert!(stats.rings <= stats.batches, "{stats:?}");
-        assert!(stats.rings <= stats.sleeps, "{stats:?}");
-        assert!(stats.heard <= stats.sleeps, "{stats:?}");
+        assert!(stats.signals <= stats.batches, "{stats:?}");
+        assert!(stats.signals <= stats.sleeps, "{stats:?}");
+        assert!(stats.completions <= stats.sleeps, "{stats:?}");
     });
 }
 

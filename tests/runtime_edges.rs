@@ -106,7 +106,7 @@ fn waits_inside_compios_combinators_are_delivered_like_all_others() {
     });
 }
 
-/// However many are released one by one, the runtime is rung once, and its queue has one more in it.
+/// However many are released one by one, the runtime is signalled once, and its queue has one more in it.
 #[test]
 fn releases_while_a_runtime_is_busy_do_not_fill_its_queue() {
     let _watchdog = Watchdog::new("releases_while_busy");

@@ -101,7 +101,7 @@ fn runtime_that_is_being_dropped_wakes_nobody_in_the_one_that_has_its_doorbell()
     drop(first);
     gone.send(()).unwrap();
     let stats = next.join().unwrap();
-    assert_eq!((stats.wakes, stats.batches, stats.rings), (0, 0, 0));
+    assert_eq!((stats.wakes, stats.batches, stats.signals), (0, 0, 0));
     assert_eq!(
         semaphore.available_permits(),
         1,

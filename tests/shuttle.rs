@@ -1,5 +1,5 @@
 //! Whole primitives under shuttle's schedulers: three to eight threads, long runs, waits that are
-//! called off or run out of time.
+//! cancelled or run out of time.
 //!
 //! ```sh
 //! scripts/shuttle.sh
@@ -181,7 +181,7 @@ fn use_in_some_way(semaphore: &Arc<Semaphore>, used: &Used) {
             used.during(1);
         }
         5 => {
-            // Polled once, and called off at some time or other.
+            // Polled once, and cancelled at some time or other.
             let mut wait = semaphore.acquire();
             let permit = poll_once(&mut wait);
             thread::yield_now();

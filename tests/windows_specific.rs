@@ -106,7 +106,7 @@ fn stats(tier: WakeTier) -> WakeStats {
     WakeStats::current(tier).expect("inside a runtime")
 }
 
-/// Counts a wait as soon as it is queued to its end: what wakes it from then on is the bell.
+/// Counts a wait as soon as it is queued to its end: what wakes it from then on is the doorbell.
 async fn counted<F: Future>(wait: F, queued: &AtomicUsize) -> F::Output {
     let mut wait = pin!(wait);
     let mut begun = false;
@@ -168,7 +168,7 @@ fn child(name: &str, role: &str) -> Command {
 }
 
 /// Runs `test`, the body of the test `name`, in a process without other tests: a wake for a runtime
-/// that is gone is passed on, and counted, by the one that has got its bell.
+/// that is gone is passed on, and counted, by the one that has got its doorbell.
 fn by_itself(name: &'static str, test: impl FnOnce()) {
     const ALL_OF_IT: &str = "all of it";
     let _watchdog = Watchdog::new(ALL_OF_IT);
@@ -272,9 +272,13 @@ fn test_windows_iocp_integration() {
             assert_eq!(generic, WakeStats::default(), "nothing went another way");
             assert_eq!(iocp.wakes, ROUNDS / 2 * WAITERS, "{iocp:?}");
             assert_eq!(iocp.batches, ROUNDS / 2, "one delivery for all: {iocp:?}");
-            assert_eq!(iocp.rings, ROUNDS / 2, "it slept each time: {iocp:?}");
+            assert_eq!(iocp.signals, ROUNDS / 2, "it slept each time: {iocp:?}");
             assert_eq!(iocp.syscalls, ROUNDS / 2, "one post a ring: {iocp:?}");
-            assert_eq!(iocp.heard, ROUNDS / 2, "one completion a post: {iocp:?}");
+            assert_eq!(
+                iocp.completions,
+                ROUNDS / 2,
+                "one completion a post: {iocp:?}"
+            );
             assert!(iocp.sleeps >= ROUNDS / 2, "{iocp:?}");
         }
     });
@@ -286,8 +290,12 @@ fn the_generic_tier_completes_no_operation() {
         for (iocp, generic) in take_turns(WakeTier::Generic) {
             assert_eq!(iocp, WakeStats::default());
             assert_eq!(generic.wakes, ROUNDS / 2 * WAITERS, "{generic:?}");
-            assert_eq!(generic.rings, ROUNDS / 2, "{generic:?}");
-            assert_eq!((generic.syscalls, generic.heard), (0, 0), "{generic:?}");
+            assert_eq!(generic.signals, ROUNDS / 2, "{generic:?}");
+            assert_eq!(
+                (generic.syscalls, generic.completions),
+                (0, 0),
+                "{generic:?}"
+            );
         }
     });
 }
@@ -529,7 +537,7 @@ fn a_change_of_tiers_loses_no_wake() {
     }
 }
 
-/// Many threads ring a runtime whose tasks come to wait at any time: letters arrive between the
+/// Many threads ring a runtime whose tasks come to wait at any time: wakes arrive between the
 /// beginning of a sleep and its arming, and rings while the listener is at work.
 #[test]
 fn many_ringers_and_a_restless_listener_lose_no_wake() {
@@ -575,10 +583,10 @@ fn many_ringers_and_a_restless_listener_lose_no_wake() {
             for ringer in ringers {
                 ringer.join().unwrap();
             }
-            assert!(counted.rings <= counted.sleeps, "{tier}: {counted:?}");
+            assert!(counted.signals <= counted.sleeps, "{tier}: {counted:?}");
             if tier == WakeTier::Iocp {
-                assert!(counted.syscalls <= counted.rings, "{counted:?}");
-                assert!(counted.heard <= counted.syscalls, "{counted:?}");
+                assert!(counted.syscalls <= counted.signals, "{counted:?}");
+                assert!(counted.completions <= counted.syscalls, "{counted:?}");
             }
         }
     });
@@ -586,7 +594,7 @@ fn many_ringers_and_a_restless_listener_lose_no_wake() {
 
 // ---- runtimes that go away ----
 
-/// The bell rings in the moment in which its runtime is dropped, before, and after.
+/// The doorbell rings in the moment in which its runtime is dropped, before, and after.
 #[test]
 fn a_runtime_may_be_dropped_while_its_bell_rings() {
     const RUNTIMES: usize = 800;
@@ -772,7 +780,7 @@ fn a_runtime_after_a_panic_or_a_leak_has_a_working_bell() {
     }
 }
 
-/// However a process ends, it may do so while its runtimes sleep and are rung: it ends as it was told
+/// However a process ends, it may do so while its runtimes sleep and are signalled: it ends as it was told
 /// to, and not by a fault.
 #[test]
 fn a_process_may_end_while_its_bells_ring() {

@@ -1,6 +1,6 @@
 //! What one writes by hand: a counter, and somewhere to leave one's waker.
 //!
-//! Both let newcomers pass, both leave a waker behind when a wait is called off, and both wake whom
+//! Both let newcomers pass, both leave a waker behind when a wait is cancelled, and both wake whom
 //! they need not. They are something to measure against, not something to use.
 
 use std::{

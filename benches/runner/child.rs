@@ -1,7 +1,7 @@
 //! One column's process: it runs what it is told to, when it is told to.
 //!
 //! A column has a process of its own because it may hang, and then has to be ended; because how a
-//! runtime is rung is set for a process; and because what one leaves behind on the heap and on the
+//! runtime is signalled is set for a process; and because what one leaves behind on the heap and on the
 //! runtimes is then no other's. Only one of the processes does anything at a time.
 
 use std::{

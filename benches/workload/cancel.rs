@@ -1,4 +1,4 @@
-//! Waits that are called off.
+//! Waits that are cancelled.
 
 use std::{
     future::{Future, poll_fn},
@@ -21,7 +21,7 @@ async fn call_off(future: impl Future) {
     .await;
 }
 
-/// On each of `remotes`, a task calls off `rounds` waits for a permit that nobody has, while
+/// On each of `remotes`, a task cancels `rounds` waits for a permit that nobody has, while
 /// `others` tasks wait for it.
 pub fn cancel_alone<P: Peer>(remotes: &[Remote], others: usize, rounds: usize) -> Duration {
     let semaphore = Arc::new(P::semaphore(0));
@@ -58,7 +58,7 @@ pub fn cancel_alone<P: Peer>(remotes: &[Remote], others: usize, rounds: usize) -
 }
 
 /// On each of `remotes`, half of `tasks` acquire and release one permit with a yield inside, while
-/// the other half call off waits for it.
+/// the other half cancel waits for it.
 pub fn cancel_among<P: Peer>(remotes: &[Remote], tasks: usize, rounds: usize) -> Duration {
     let semaphore = Arc::new(P::semaphore(1));
     run_together(remotes, move |_| {

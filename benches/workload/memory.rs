@@ -72,7 +72,7 @@ pub fn allocations_per_wait<P: Peer>(remotes: &[Remote], load: Load) -> f64 {
     twice.saturating_sub(once) as f64 / waits as f64
 }
 
-/// By how many bytes the heap grows while `rounds` waits are called off, one after the other.
+/// By how many bytes the heap grows while `rounds` waits are cancelled, one after the other.
 pub fn growth_by_cancels<P: Peer>(rounds: usize) -> f64 {
     let semaphore = P::semaphore(0);
     let cancel = |rounds| {

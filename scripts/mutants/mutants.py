@@ -24,7 +24,11 @@ HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / "docs/verification/mutants.md"
 SOURCES = Path("src/waiter_queue")
 # The files whose orderings are weakened: all that are compiled into the models and have any.
-FILES = ["queue", "queue/wait", "queue/turn", "waiter", "inbox", "doorbell", "generic", "linux", "pool", "line", "batch"]
+FILES = [
+    *(f"queue/{name}" for name in ["combiner", "operations", "wait", "waiter", "list", "inbox", "pool"]),
+    *(f"wake/{name}" for name in ["node", "mailbox", "doorbell", "run", "batch", "registry"]),
+    "generic", "linux",
+]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
 SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
@@ -56,6 +60,7 @@ class Mutant:
 def functions(text):
     """The functions of a source, as (name, start, end), with the type that they belong to."""
     owner, found = "", []
+    text = re.split(r"^#\[cfg\((?:all\()?test\b.*\]\nmod ", text, maxsplit=1, flags=re.M)[0]
     for line in re.finditer(r"^(.*)$", text, re.M):
         header = re.match(r"(?:unsafe )?impl\b(?:<[^{]*?>)?\s+(.*?)\s*\{?$", line[1].replace("->", ""))
         if header and not line[1].startswith(" "):
@@ -105,7 +110,7 @@ def edits(file, text, entries):
         start, end = fits[0]
         for part in filter(None, [entry.get("at", ""), entry["old"]]):
             # However it is broken into lines.
-            found = list(re.compile(r"\s+".join(map(re.escape, part.split()))).finditer(text, start, end))
+            found = list(re.compile(r"\s*".join(map(re.escape, re.findall(r"\w+|\S", part)))).finditer(text, start, end))
             if len(found) != 1:
                 sys.exit(f"{entry['name']}: {where} has {len(found)} times {part!r}")
             start, end = found[0].span()

@@ -47,7 +47,7 @@ def build(scratch, found, texts):
         (tree / "src" / f"{file}.rs").write_text(woven)
     with (tree / "src/loom.rs").open("a") as facade:
         facade.write(base.SWITCH)
-    env = os.environ | {"CARGO_TARGET_DIR": str(scratch / "target-suite")}
+    env = os.environ | {"CARGO_TARGET_DIR": str(scratch / "target-suite"), "RUSTFLAGS": "-Awarnings"}
     done = subprocess.run(
         ["cargo", "test", "--quiet", "--all-features", "--lib", "--tests", "--no-run", "--message-format=json"],
         cwd=tree, env=env, stdout=subprocess.PIPE, text=True,

@@ -40,7 +40,7 @@
 //! }
 //! let stats = WakeStats::current(tier).expect("inside a runtime");
 //! println!("{} waits ended by other threads", stats.wakes);
-//! println!("in {} batches, with {} rings", stats.batches, stats.rings);
+//! println!("in {} batches, with {} rings", stats.batches, stats.signals);
 //! # });
 //! ```
 //!

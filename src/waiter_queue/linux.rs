@@ -1,24 +1,24 @@
-//! [`WakeTier::Futex`]: rings through a futex that the runtime's own io_uring waits on.
+//! [`WakeTier::Futex`]: signals through a futex that the runtime's own io_uring waits on.
 //!
-//! The listener's sleep is one `IORING_OP_FUTEX_WAIT` in the ring that its runtime waits on for
+//! The listener's sleep is one `IORING_OP_FUTEX_WAIT` in the io_uring that its runtime waits on for
 //! everything else: no second event loop, no file descriptor, and no `read` after the wake. A
-//! remote thread rings with one `futex(FUTEX_WAKE)`.
+//! remote thread signals with one `futex(FUTEX_WAKE)`.
 //!
 //! ```text
-//!   listener                                      whoever rings (the box was ARMED)
-//!   ────────                                      ────────────────────────────────
+//!   listener                                      signalling thread (the mailbox was ARMED)
+//!   ────────                                      ─────────────────
 //!   word = SLEEPING
-//!   box: EMPTY → ARMED                            box: ARMED → pile
-//!   FUTEX_WAIT(word, SLEEPING) in the ring        word = RUNG
+//!   mailbox: EMPTY → ARMED                        mailbox: ARMED → wakes
+//!   FUTEX_WAIT(word, SLEEPING) in the ring        word = SIGNALLED
 //!                                                 futex_wake(word, everyone)
 //! ```
 //!
-//! The wait need not be in the kernel yet when the bell rings (the ring is entered when the runtime
-//! has nothing else to do): the kernel then finds `RUNG` and completes it at once with `EAGAIN`. That is
-//! why the word is stored before the box is armed. Whenever the box is `ARMED` there is a wait in the ring, or
-//! its completion is; so a sleep that was left for another reason can be taken up again with the
-//! same wait. A late `RUNG` of an earlier sleep ends the next one early, which costs a round and
-//! loses nothing.
+//! The wait need not be in the kernel yet when the signal comes, as the ring is entered when the runtime
+//! has nothing else to do. The kernel then finds `SIGNALLED` and completes the wait at once with `EAGAIN`.
+//! That is why the word is stored before the mailbox is armed. Whenever the mailbox is `ARMED` there is a
+//! wait in the ring, or its completion is; so a sleep that was left for another reason can be taken up
+//! again with the same wait. A late `SIGNALLED` of an earlier sleep ends the next one early, which costs
+//! a tick and loses nothing.
 //!
 //! Facts about the kernel that this rests on:
 //! - Both sides are *shared* futexes (no `FUTEX2_PRIVATE`). From 6.17 to 7.2 a private wait that
@@ -35,19 +35,19 @@ use std::{
 };
 
 use compio_buf::BufResult;
-use compio_driver::{Decision, DriverType, IourOpCode, OpEntry, PollOpCode};
-use compio_runtime::{Runtime, Submit};
+use compio_driver::{Decision, IourOpCode, OpEntry, PollOpCode};
+use compio_runtime::Submit;
 use io_uring::{IoUring, Probe, opcode};
 
 #[cfg(all(test, compio_sync_loom))]
 use super::models::futex::wake_all;
 use super::{
-    doorbell::Bell,
     tier::{TierError, WakeTier},
+    wake::{Doorbell, Signal},
 };
 use crate::loom::AtomicU32;
 
-const RUNG: u32 = 0;
+const SIGNALLED: u32 = 0;
 const SLEEPING: u32 = 1;
 
 /// `FUTEX2_SIZE_U32`, without `FUTEX2_PRIVATE`.
@@ -58,11 +58,13 @@ const MATCH_ANY: u64 = u32::MAX as u64;
 /// What a listener sleeps on. The kernel reads it.
 pub(super) struct Word(AtomicU32);
 
-impl Word {
-    pub(super) fn new() -> Self {
-        Self(AtomicU32::new(RUNG))
+impl Default for Word {
+    fn default() -> Self {
+        Self(AtomicU32::new(SIGNALLED))
     }
+}
 
+impl Word {
     /// Where the kernel finds the word. The kernel of the models looks at the word itself.
     fn address(&self) -> *mut u32 {
         #[cfg(not(any(compio_sync_loom, compio_sync_shuttle)))]
@@ -78,19 +80,19 @@ impl Word {
     }
 }
 
-/// Rings a bell that was armed.
-pub(super) fn ring(bell: &Bell) {
-    // ORDERING: Relaxed. What the listener is woken for comes with the letter box, and the kernel has a
+/// Signals a listener that sleeps.
+pub(super) fn signal(word: &Word, signal: &Signal) {
+    // ORDERING: Relaxed. What the listener is woken for comes with the mailbox, and the kernel has a
     // full barrier between this store and its look for waits.
-    bell.futex.0.store(RUNG, Relaxed);
-    bell.stats(WakeTier::Futex).called();
-    wake_all(&bell.futex);
+    word.0.store(SIGNALLED, Relaxed);
+    signal.counters(WakeTier::Futex).syscall();
+    wake_all(word);
 }
 
 /// Has the kernel end all waits on `word`.
 #[cfg(not(all(test, compio_sync_loom)))]
 fn wake_all(word: &Word) {
-    // SAFETY: FUTEX_WAKE looks up the address and touches nothing; bells are never freed.
+    // SAFETY: FUTEX_WAKE looks up the address and touches nothing; words are never freed.
     unsafe {
         libc::syscall(libc::SYS_futex, word.address(), libc::FUTEX_WAKE, i32::MAX);
     }
@@ -109,62 +111,64 @@ where
         Self { wait: None }
     }
 
-    /// Sleeps until the bell rings. Fails if there are letters already, or if the ring will not
-    /// have the wait, in which case the bell's tier is changed to the generic one.
+    /// Sleeps until signalled. Fails if there are wakes already, or if the ring does not take the
+    /// wait, in which case the doorbell's tier is changed to the generic one.
     ///
-    /// `submit` hands a wait to the ring.
+    /// `word` is the doorbell's. `submit` hands a wait to the ring.
     pub(super) fn sleep(
         &mut self,
-        bell: &'static Bell,
+        doorbell: &Doorbell,
+        word: &'static Word,
         submit: impl FnOnce(FutexWait) -> W,
         cx: &mut Context<'_>,
     ) -> bool {
         if let Some(wait) = &mut self.wait {
             let Poll::Ready(result) = Pin::new(wait).poll(cx) else {
                 // Left early. The wait is still there, or its completion is.
-                return bell.arm(WakeTier::Futex);
+                return doorbell.arm(WakeTier::Futex);
             };
             self.wait = None;
-            Self::look_at(bell, result.0);
+            Self::completed(doorbell, result.0);
         }
-        // ORDERING: Relaxed. The ringer's store comes after it read `ARMED`, hence after this.
-        bell.futex.0.store(SLEEPING, Relaxed);
-        let mut wait = submit(FutexWait { bell });
+        // ORDERING: Relaxed. The signalling thread's store comes after it read `ARMED`, hence after
+        // this.
+        word.0.store(SLEEPING, Relaxed);
+        let mut wait = submit(FutexWait { word });
         match Pin::new(&mut wait).poll(cx) {
             Poll::Pending => {
                 self.wait = Some(wait);
-                bell.arm(WakeTier::Futex)
+                doorbell.arm(WakeTier::Futex)
             }
             Poll::Ready(result) => {
-                Self::look_at(bell, result.0);
+                Self::completed(doorbell, result.0);
                 false
             }
         }
     }
 
-    fn look_at(bell: &Bell, result: std::io::Result<usize>) {
+    fn completed(doorbell: &Doorbell, result: std::io::Result<usize>) {
         match result.map_err(|error| error.raw_os_error()) {
-            Ok(_) => bell.stats(WakeTier::Futex).heard(),
+            Ok(_) => doorbell.counters(WakeTier::Futex).completion(),
             // The word had changed before the kernel looked; or something ended the wait early.
             Err(Some(libc::EAGAIN | libc::EINTR | libc::ECANCELED)) => {}
-            // The ring will not have it, and would not another time: no memory, no such operation.
-            Err(_) => bell.set_tier(WakeTier::Generic),
+            // The ring does not take it, and would not another time: no memory, no such operation.
+            Err(_) => doorbell.set_tier(WakeTier::Generic),
         }
     }
 }
 
-/// `IORING_OP_FUTEX_WAIT` on a bell's word.
+/// `IORING_OP_FUTEX_WAIT` on a doorbell's word.
 pub(super) struct FutexWait {
-    pub(super) bell: &'static Bell,
+    pub(super) word: &'static Word,
 }
 
-// SAFETY: the entry points to a bell's word, and bells are never freed.
+// SAFETY: the entry points to a word, and words are never freed.
 unsafe impl IourOpCode for FutexWait {
     type Control = ();
 
     fn create_entry(&mut self, (): &mut ()) -> OpEntry {
         opcode::FutexWait::new(
-            self.bell.futex.address(),
+            self.word.address(),
             u64::from(SLEEPING),
             MATCH_ANY,
             FUTEX2_SIZE_U32,
@@ -192,19 +196,8 @@ unsafe impl PollOpCode for FutexWait {
     }
 }
 
-/// Whether `runtime` can be rung by a futex.
-pub(super) fn check(runtime: &Runtime) -> Result<(), TierError> {
-    match runtime.driver_type() {
-        DriverType::IoUring => kernel(),
-        driver => Err(TierError::Driver {
-            tier: WakeTier::Futex,
-            driver,
-        }),
-    }
-}
-
 /// Whether the kernel's io_uring can wait on futexes. Asked once per process.
-fn kernel() -> Result<(), TierError> {
+pub(super) fn check_kernel() -> Result<(), TierError> {
     static KERNEL: OnceLock<Result<(), TierError>> = OnceLock::new();
     *KERNEL.get_or_init(|| {
         let mut probe = Probe::new();
@@ -229,29 +222,41 @@ fn has_futexes(probe: &Probe) -> Result<(), TierError> {
 mod tests {
     use std::task::Waker;
 
-    use compio_driver::ProactorBuilder;
+    use compio_driver::{DriverType, ProactorBuilder};
+    use compio_runtime::Runtime;
 
     use super::*;
+    use crate::waiter_queue::wake::Signaller;
 
-    static BELL: OnceLock<Bell> = OnceLock::new();
+    static WORD: OnceLock<Word> = OnceLock::new();
+
+    struct Nobody;
+
+    impl Signaller for Nobody {
+        fn signal(&'static self, _: WakeTier, _: Signal) {
+            unreachable!("nothing is delivered")
+        }
+    }
 
     #[test]
-    fn driver_that_refuses_the_wait_has_the_bell_rung_generically() {
+    fn driver_that_refuses_the_wait_has_the_runtime_signalled_generically() {
         let mut proactor = ProactorBuilder::new();
         proactor.driver_type(DriverType::Poll);
         let runtime = Runtime::builder().with_proactor(proactor).build().unwrap();
-        let bell = BELL.get_or_init(Bell::new);
-        bell.set_tier(WakeTier::Futex);
+        let word = WORD.get_or_init(Word::default);
+        let doorbell = Doorbell::new(&Nobody);
+        doorbell.set_tier(WakeTier::Futex);
         let mut cx = Context::from_waker(Waker::noop());
-        let asleep = runtime.enter(|| Sleep::new().sleep(bell, |it| runtime.submit(it), &mut cx));
+        let asleep =
+            runtime.enter(|| Sleep::new().sleep(&doorbell, word, |it| runtime.submit(it), &mut cx));
         assert!(!asleep);
-        assert_eq!(bell.tier(), WakeTier::Generic);
+        assert_eq!(doorbell.tier(), WakeTier::Generic);
     }
 
     #[test]
     fn operation_is_for_the_ring_alone() {
         let mut wait = FutexWait {
-            bell: BELL.get_or_init(Bell::new),
+            word: WORD.get_or_init(Word::default),
         };
         assert!(wait.call_blocking(&mut ()).is_err());
         assert!(matches!(wait.operate(&mut ()), Poll::Ready(Err(_))));

@@ -1,12 +1,12 @@
 //! Waiting, granting, waking: what every primitive is made of.
 //!
-//! From the top down:
-//! - this file: [`WaiterQueue`], the queue for primitives of one's own;
-//! - `queue`: the word, the turn, who is granted what, in which order;
-//! - `inbox`, `line`, `batch`: the way of a waiter through the queue, in and out;
-//! - `waiter`, `pool`: one suspended operation, and where its memory comes from;
-//! - `listener`, `doorbell`: how a grant reaches a waiter on another runtime;
-//! - `tier`: how that runtime is rung if it sleeps, by `generic`, `linux` or `windows`.
+//! From the top down. Each part imports only what is below it:
+//! - this file: [`WaiterQueue`], for primitives of one's own, and the one way in for the crate's;
+//! - [`queue`]: who waits, who is granted what, in which order. It knows no runtime;
+//! - [`compio`]: all that knows compio: the current runtime, its listener, its timers;
+//! - [`generic`], `linux`, `windows`: how a runtime that sleeps is signalled;
+//! - [`wake`]: a wake on its way to its runtime. It knows no queue;
+//! - [`tier`]: the names of the ways to signal, and counters.
 
 use std::{
     fmt,
@@ -18,26 +18,23 @@ use std::{
 
 use crate::timeout::{Wait, wait_methods};
 
-mod batch;
-mod doorbell;
+pub(crate) mod compio;
 mod generic;
-mod inbox;
-mod line;
 #[cfg(all(target_os = "linux", feature = "linux-futex"))]
 mod linux;
-mod listener;
 #[cfg(all(compio_sync_loom, test))]
 mod models;
-mod pool;
 mod queue;
 mod tier;
-mod waiter;
+mod wake;
 #[cfg(all(windows, feature = "windows-iocp"))]
 mod windows;
 
-pub(crate) use queue::{Left, MAX_LIMIT, MAX_PERMITS, Queue, Slot};
+pub(crate) use queue::{Left, MAX_LIMIT, MAX_PERMITS, Outcome, Slot};
 pub use tier::{TierError, WakeStats, WakeTier};
-pub(crate) use waiter::Outcome;
+
+/// The queue of the primitives, whose waiters may be tasks of compio's.
+pub(crate) type Queue = queue::Queue<compio::Compio>;
 
 /// A queue of waiting tasks, for building primitives of one's own.
 ///

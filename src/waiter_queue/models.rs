@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! scripts/loom.sh            # all of them
-//! scripts/loom.sh bell       # those whose name has `bell` in it
+//! scripts/loom.sh doorbell       # those whose name has `doorbell` in it
 //! scripts/mutants.sh         # weakens the protocols, and expects each time that a model fails
 //! ```
 //!
@@ -32,19 +32,19 @@ use ::loom::{cell::UnsafeCell, model::Builder, sync::Arc, sync::mpsc, thread};
 
 use super::{Left, Outcome, Queue, Slot};
 
-mod absent;
-mod bar;
-mod bell;
+mod barging;
 mod cancel;
+mod closing;
+mod doorbell;
 #[cfg(all(target_os = "linux", feature = "linux-futex"))]
 pub(super) mod futex;
-mod meetings;
 mod node;
 mod nodes_alive;
 mod notice;
-mod overtake;
+mod pairs;
 mod permit;
 mod primitive;
+mod skipping;
 mod steps;
 
 // ---- running ----
@@ -214,7 +214,7 @@ impl Wait {
         matches!(self.slot, Slot::Waiting(_))
     }
 
-    /// What it has come to when all is quiet. Whoever is let go then must have been woken.
+    /// What it has come to when all is quiet. Whoever is released then must have been woken.
     #[track_caller]
     fn end(&mut self) -> Poll<Option<Outcome>> {
         if !self.is_waiting() {
@@ -227,13 +227,13 @@ impl Wait {
         poll
     }
 
-    /// Ends in having been let go, now or before.
+    /// Ends in having been released, now or before.
     #[track_caller]
     fn ends(&mut self) {
         assert!(self.end().is_ready(), "the waiter is lost");
     }
 
-    /// Polls as an executor would, only when woken, until it is let go.
+    /// Polls as an executor would, only when woken, until it is released.
     ///
     /// `seen` is how many wakes have led to earlier polls. The counts bring nothing along, so a wake
     /// that another thread may have made just before a poll has not.
@@ -267,7 +267,7 @@ impl Wait {
     }
 }
 
-/// Polls as executors would, each only when woken, until all are let go, and calls `then` for each.
+/// Polls as executors would, each only when woken, until all are released, and calls `then` for each.
 /// They have seen so many wakes when they were polled last.
 #[track_caller]
 fn run_all<const N: usize>(waits: [&mut Wait; N], mut seen: [usize; N], mut then: impl FnMut()) {
@@ -299,19 +299,19 @@ fn queue(permits: usize) -> Arc<Queue> {
     Arc::new(Queue::new(permits))
 }
 
-/// A queue in which `limit` newcomers may pass the same head of the line.
+/// A queue in which `limit` newcomers may pass the same head of the list.
 fn bounded(permits: usize, limit: u8) -> Arc<Queue> {
     Arc::new(Queue::with_limit(permits, limit))
 }
 
-/// At rest: nobody in line, nobody with the turn, and `permits` permits to be had.
+/// At rest: nobody in the list, nobody with the lock, and `permits` permits to be had.
 #[track_caller]
 fn assert_at_rest(queue: &Queue, permits: isize) {
     assert_eq!(queue.len(), 0, "somebody is still counted");
     assert_eq!(queue.permits(), permits);
     if permits > 0 {
         let permits = permits as usize;
-        assert!(queue.try_take(permits), "the line is empty and in the way");
+        assert!(queue.try_take(permits), "the list is empty and in the way");
         queue.give(permits);
     }
 }
@@ -321,7 +321,7 @@ fn assert_at_rest(queue: &Queue, permits: isize) {
 /// Plain data: loom reports it if two threads get at it at once.
 struct Data(UnsafeCell<usize>);
 
-// SAFETY: whether its users keep to turns is what the models find out.
+// SAFETY: whether its users exclude each other is what the models find out.
 unsafe impl Sync for Data {}
 // SAFETY: a number.
 unsafe impl Send for Data {}

@@ -122,7 +122,7 @@ impl Drop for World {
     fn drop(&mut self) {
         for lane in &mut self.lanes {
             drop(lane.jobs.take());
-            lane.bell.wake();
+            lane.doorbell.wake();
         }
         for lane in &mut self.lanes {
             if lane.thread.take().is_some_and(|it| it.join().is_err()) && !thread::panicking() {
@@ -169,21 +169,21 @@ enum LaneKind {
 
 struct Lane {
     jobs: Option<Sender<Job>>,
-    bell: Arc<AtomicWaker>,
+    doorbell: Arc<AtomicWaker>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Lane {
     fn new(kind: LaneKind) -> Self {
         let (sender, jobs) = mpsc::channel();
-        let bell = Arc::new(AtomicWaker::new());
+        let doorbell = Arc::new(AtomicWaker::new());
         let thread = thread::spawn({
-            let bell = bell.clone();
-            move || kind.work_off(jobs, bell)
+            let doorbell = doorbell.clone();
+            move || kind.work_off(jobs, doorbell)
         });
         Self {
             jobs: Some(sender),
-            bell,
+            doorbell,
             thread: Some(thread),
         }
     }
@@ -191,26 +191,26 @@ impl Lane {
     fn run(&self, job: Job) {
         let jobs = self.jobs.as_ref().expect("the world still stands");
         jobs.send(job).expect("the lane is alive");
-        self.bell.wake();
+        self.doorbell.wake();
     }
 }
 
 impl LaneKind {
-    fn work_off(self, jobs: Receiver<Job>, bell: Arc<AtomicWaker>) {
+    fn work_off(self, jobs: Receiver<Job>, doorbell: Arc<AtomicWaker>) {
         match self {
             Self::Runtime(driver, tier) => runtime(driver).unwrap().block_on(async {
                 tier.select().unwrap();
-                start_all(jobs, bell, |job| compio::runtime::spawn(job()).detach()).await;
+                start_all(jobs, doorbell, |job| compio::runtime::spawn(job()).detach()).await;
                 assert_eq!(WakeTier::current(), Some(tier), "the tier has been left");
             }),
             Self::Pool => {
                 let mut pool = LocalPool::new();
                 let spawner = pool.spawner();
-                pool.run_until(start_all(jobs, bell, |job| {
+                pool.run_until(start_all(jobs, doorbell, |job| {
                     spawner.spawn_local(job()).unwrap()
                 }));
             }
-            Self::Thread => futures_executor::block_on(start_all(jobs, bell, |job| {
+            Self::Thread => futures_executor::block_on(start_all(jobs, doorbell, |job| {
                 thread::spawn(|| futures_executor::block_on(job()));
             })),
         }
@@ -218,9 +218,9 @@ impl LaneKind {
 }
 
 /// Starts jobs until there are no more to come.
-async fn start_all(jobs: Receiver<Job>, bell: Arc<AtomicWaker>, start: impl Fn(Job)) {
+async fn start_all(jobs: Receiver<Job>, doorbell: Arc<AtomicWaker>, start: impl Fn(Job)) {
     poll_fn(|cx| {
-        bell.register(cx.waker());
+        doorbell.register(cx.waker());
         loop {
             match jobs.try_recv() {
                 Ok(job) => start(job),

@@ -77,7 +77,7 @@ struct Gate {
     awake: AtomicUsize,
     has_broken: AtomicBool,
     asleep: Mutex<()>,
-    bell: Condvar,
+    doorbell: Condvar,
 }
 
 impl Gate {
@@ -88,7 +88,7 @@ impl Gate {
             awake: AtomicUsize::new(0),
             has_broken: AtomicBool::new(false),
             asleep: Mutex::new(()),
-            bell: Condvar::new(),
+            doorbell: Condvar::new(),
         }
     }
 
@@ -104,7 +104,7 @@ impl Gate {
         let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
         while waits() {
             asleep = self
-                .bell
+                .doorbell
                 .wait(asleep)
                 .unwrap_or_else(PoisonError::into_inner);
         }
@@ -131,7 +131,7 @@ impl Gate {
 
     fn ring(&self) {
         drop(self.asleep.lock().unwrap_or_else(PoisonError::into_inner));
-        self.bell.notify_all();
+        self.doorbell.notify_all();
     }
 }
 

@@ -106,11 +106,11 @@ pub struct Wait<S: System> {
     pub id: Id,
     pub extra: S::Extra,
     pub future: BoxFuture<S::Output>,
-    /// The bells that its waker may ring: that of the last poll, and those of earlier ones if a
+    /// The doorbells that its waker may ring: that of the last poll, and those of earlier ones if a
     /// waker has panicked in it.
-    bells: Vec<Arc<Bell<S>>>,
+    doorbells: Vec<Arc<Bell<S>>>,
     last: Option<Polled>,
-    /// How often the last bell had been rung before the last poll.
+    /// How often the last doorbell had been signalled before the last poll.
     rung_before: usize,
 }
 
@@ -160,7 +160,7 @@ struct Desk<S: System> {
     /// Waits that nobody polls or drops any more, until the end of the game.
     abandoned: Vec<Wait<S>>,
     held: Vec<S::Held>,
-    /// The bells of waits that are over.
+    /// The doorbells of waits that are over.
     old_bells: Vec<Arc<Bell<S>>>,
     /// What is wrong, whatever the model says.
     complaint: Option<String>,
@@ -272,13 +272,13 @@ impl<S: System> Player<S> {
             id: self.shared.ids.fetch_add(1, SeqCst),
             extra,
             future,
-            bells: vec![self.bell()],
+            doorbells: vec![self.doorbell()],
             last: None,
             rung_before: 0,
         }
     }
 
-    fn bell(&self) -> Arc<Bell<S>> {
+    fn doorbell(&self) -> Arc<Bell<S>> {
         Arc::new(Bell {
             wakes: AtomicUsize::new(0),
             wakers: AtomicUsize::new(0),
@@ -289,11 +289,11 @@ impl<S: System> Player<S> {
     /// Polls a wait, now and then with another waker.
     pub fn poll(&self, wait: &mut Wait<S>) -> Timed<Option<Poll<S::Output>>> {
         if S::WAKES_IN_PHASES || self.one_in(4) {
-            wait.bells.push(self.bell());
+            wait.doorbells.push(self.doorbell());
         }
-        let bell = wait.bells.last().expect("there is one").clone();
-        wait.rung_before = bell.wakes.load(SeqCst);
-        let waker = bell.waker();
+        let doorbell = wait.doorbells.last().expect("there is one").clone();
+        wait.rung_before = doorbell.wakes.load(SeqCst);
+        let waker = doorbell.waker();
         let future = wait.future.as_mut();
         let timed = self.call(|| future.poll(&mut Context::from_waker(&waker)));
         wait.last = Some(match &timed.result {
@@ -302,9 +302,9 @@ impl<S: System> Player<S> {
             None => Polled::Panicked,
         });
         if wait.last == Some(Polled::Pending) {
-            let last = wait.bells.len() - 1;
-            let before: Vec<_> = wait.bells.drain(..last).collect();
-            let is_woken = |bell: &Arc<Bell<S>>| bell.wakes.load(SeqCst) > 0;
+            let last = wait.doorbells.len() - 1;
+            let before: Vec<_> = wait.doorbells.drain(..last).collect();
+            let is_woken = |doorbell: &Arc<Bell<S>>| doorbell.wakes.load(SeqCst) > 0;
             let may_be = S::WAKES_IN_PHASES || self.system.calls();
             let is_right = may_be || !before.iter().any(is_woken);
             self.expect(is_right, "an old waker was woken");
@@ -338,19 +338,24 @@ impl<S: System> Player<S> {
 
     /// A wait is over.
     pub fn end(&self, wait: Wait<S>) {
-        let Wait { future, bells, .. } = wait;
+        let Wait {
+            future, doorbells, ..
+        } = wait;
         // The futures' own drops are calls; this one is of a future that has nothing left.
         drop(future);
-        self.desk().old_bells.extend(bells);
+        self.desk().old_bells.extend(doorbells);
     }
 
     /// Drops a wait's future, which is a call.
     pub fn drop_future(&self, wait: Wait<S>) -> (Id, Timed<Option<()>>) {
         let Wait {
-            id, future, bells, ..
+            id,
+            future,
+            doorbells,
+            ..
         } = wait;
         let timed = self.call(move || drop(future));
-        self.desk().old_bells.extend(bells);
+        self.desk().old_bells.extend(doorbells);
         (id, timed)
     }
 
@@ -459,7 +464,7 @@ fn look<S: System>(
                 return complain(&format!("{} has {wakers} wakers, {wakes} wakes", wait.id));
             }
         }
-        let left = |bell: &Arc<Bell<S>>| bell.wakers.load(SeqCst) > 0;
+        let left = |doorbell: &Arc<Bell<S>>| doorbell.wakers.load(SeqCst) > 0;
         if desk.old_bells.iter().any(left) {
             return complain("there are wakers of waits that are over");
         }
@@ -478,8 +483,8 @@ fn look<S: System>(
 
 impl<S: System> Wait<S> {
     fn wakers(&self) -> usize {
-        let wakers = |bell: &Arc<Bell<S>>| bell.wakers.load(SeqCst);
-        self.bells.iter().map(wakers).sum()
+        let wakers = |doorbell: &Arc<Bell<S>>| doorbell.wakers.load(SeqCst);
+        self.doorbells.iter().map(wakers).sum()
     }
 
     /// Whether it has not been polled, or only in vain: it may not be in line.
@@ -490,7 +495,7 @@ impl<S: System> Wait<S> {
     /// Whether a wait that may be called has been woken, for the last time so far. `None` if nobody
     /// will wake it, or not the waker that it was polled with last.
     fn is_called(&self) -> Option<bool> {
-        let last = self.bells.last().expect("there is one");
+        let last = self.doorbells.last().expect("there is one");
         let since = last.wakes.load(SeqCst) - self.rung_before;
         // The wake for a call may arrive when the waiter has come already.
         match (last.wakers.load(SeqCst), self.wakers()) {
@@ -502,8 +507,8 @@ impl<S: System> Wait<S> {
 
     /// How often it has been woken since its last poll.
     fn wakes(&self) -> usize {
-        let wakes = |bell: &Arc<Bell<S>>| bell.wakes.load(SeqCst);
-        self.bells.iter().map(wakes).sum()
+        let wakes = |doorbell: &Arc<Bell<S>>| doorbell.wakes.load(SeqCst);
+        self.doorbells.iter().map(wakes).sum()
     }
 }
 
@@ -525,31 +530,31 @@ impl<S: System> Bell<S> {
     const VTABLE: RawWakerVTable = RawWakerVTable::new(
         |data| {
             // SAFETY: see `waker`.
-            let bell = unsafe { &*data.cast::<Self>() };
-            bell.touched();
-            bell.wakers.fetch_add(1, SeqCst);
+            let doorbell = unsafe { &*data.cast::<Self>() };
+            doorbell.touched();
+            doorbell.wakers.fetch_add(1, SeqCst);
             // SAFETY: see `waker`.
-            unsafe { Arc::increment_strong_count(bell) };
+            unsafe { Arc::increment_strong_count(doorbell) };
             RawWaker::new(data, &Self::VTABLE)
         },
         |data| {
             // SAFETY: see `waker`.
-            let bell = unsafe { Arc::from_raw(data.cast::<Self>()) };
-            bell.wakers.fetch_sub(1, SeqCst);
-            bell.wakes.fetch_add(1, SeqCst);
-            bell.touched();
+            let doorbell = unsafe { Arc::from_raw(data.cast::<Self>()) };
+            doorbell.wakers.fetch_sub(1, SeqCst);
+            doorbell.wakes.fetch_add(1, SeqCst);
+            doorbell.touched();
         },
         |data| {
             // SAFETY: see `waker`.
-            let bell = unsafe { &*data.cast::<Self>() };
-            bell.wakes.fetch_add(1, SeqCst);
-            bell.touched();
+            let doorbell = unsafe { &*data.cast::<Self>() };
+            doorbell.wakes.fetch_add(1, SeqCst);
+            doorbell.touched();
         },
         |data| {
             // SAFETY: see `waker`.
-            let bell = unsafe { Arc::from_raw(data.cast::<Self>()) };
-            bell.wakers.fetch_sub(1, SeqCst);
-            bell.touched();
+            let doorbell = unsafe { Arc::from_raw(data.cast::<Self>()) };
+            doorbell.wakers.fetch_sub(1, SeqCst);
+            doorbell.touched();
         },
     );
 

@@ -1,4 +1,4 @@
-//! Waits that are called off, at every point and from everywhere.
+//! Waits that are cancelled, at every point and from everywhere.
 
 use std::{
     pin::{Pin, pin},

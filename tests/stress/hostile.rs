@@ -263,7 +263,7 @@ fn memory() -> usize {
     number.expect("a number").parse().expect("a number")
 }
 
-/// One round of everything that allocates, and everything that is called off.
+/// One round of everything that allocates, and everything that is cancelled.
 fn a_round(seed: usize) {
     let semaphore = Arc::new(Semaphore::new(2));
     let event = Arc::new(Event::new());

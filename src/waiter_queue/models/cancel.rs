@@ -1,4 +1,4 @@
-//! Waits that are called off.
+//! Waits that are cancelled.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn leaver_with_a_large_need_lets_the_small_one_behind_it_through() {
 }
 
 #[test]
-fn leavers_that_meet_are_both_out_of_line() {
+fn leavers_that_meet_are_both_out_of_the_list() {
     explore(4, || {
         let queue = queue(0);
         let first = Wait::permits(&queue, 1).queued();
@@ -87,7 +87,7 @@ fn leavers_that_meet_are_both_out_of_line() {
 }
 
 #[test]
-fn leaver_that_has_only_just_arrived_is_out_of_line() {
+fn leaver_that_has_only_just_arrived_is_out_of_the_list() {
     // Both of its messages may be in the inbox while the other thread serves.
     explore(3, || {
         let queue = queue(0);
@@ -159,7 +159,7 @@ fn waker_left_last_is_woken_or_the_poll_that_leaves_it_sees_the_grant() {
 }
 
 #[test]
-fn waker_is_dropped_once_though_its_wait_changes_hands_and_is_called_off() {
+fn waker_is_dropped_once_though_its_wait_changes_hands_and_is_cancelled() {
     explore(4, || {
         let queue = queue(0);
         let mut wait = Wait::permits(&queue, 1).queued();

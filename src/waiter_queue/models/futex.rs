@@ -12,13 +12,16 @@ use compio_buf::BufResult;
 
 use super::{
     super::{
-        doorbell::{Bell, Bells, Open},
+        compio::Tiers,
         linux::{FutexWait, Sleep, Word},
         tier::WakeTier,
+        wake::{DoorbellOwner, Doorbells},
     },
-    bell::{deliver, letter, with_bells},
+    doorbell::{deliver, wake_of, with_doorbells},
     *,
 };
+
+type Owner = DoorbellOwner<Tiers>;
 
 /// One ring and one futex. A wait is compared with its word when the ring is entered, not before: the
 /// driver hands operations over when the runtime has nothing else to do.
@@ -61,11 +64,11 @@ impl Kernel {
     }
 
     /// `io_uring_enter`.
-    fn enter(&self, bell: &Bell) {
+    fn enter(&self, word: &Word) {
         let mut state = self.0.lock().unwrap();
         if let State::Submitted(waker) = &*state {
             let waker = waker.clone();
-            if bell.futex.is_sleeping() {
+            if word.is_sleeping() {
                 *state = State::Waits(waker);
             } else {
                 *state = State::Completed(Err(libc::EAGAIN));
@@ -113,18 +116,18 @@ impl Future for Submitted {
     }
 }
 
-/// A runtime that is rung by the futex.
+/// A runtime that is signalled by the futex.
 struct Sleepy {
-    open: Open,
+    open: Owner,
     futex: Sleep<Submitted>,
     kernel: Arc<Kernel>,
     sleeper: StdArc<Sleeper>,
 }
 
 impl Sleepy {
-    fn new(bells: &'static Bells) -> Self {
+    fn new(doorbells: &'static Doorbells<Tiers>) -> Self {
         Self {
-            open: bells.open(WakeTier::Futex),
+            open: doorbells.open(WakeTier::Futex),
             futex: Sleep::new(),
             kernel: Kernel::boot(),
             sleeper: Sleeper::new(),
@@ -139,10 +142,9 @@ impl Sleepy {
             kernel: self.kernel.clone(),
             is_in_ring: AtomicBool::new(false),
         };
-        assert!(
-            self.open
-                .answer(|bell| self.futex.sleep(bell, submit, &mut cx))
-        );
+        let word = &self.open.signaller().futex;
+        let sleep = |doorbell| self.futex.sleep(doorbell, word, submit, &mut cx);
+        assert!(self.open.drain(sleep));
     }
 
     /// Runs until `probe` has been woken `count` times.
@@ -152,7 +154,7 @@ impl Sleepy {
             if probe.wakes() == count {
                 break;
             }
-            self.kernel.enter(self.open.bell());
+            self.kernel.enter(&self.open.signaller().futex);
             self.sleeper.sleep();
         }
     }
@@ -166,13 +168,13 @@ impl Sleepy {
 #[test]
 fn futex_wakes_a_listener_that_falls_asleep_meanwhile() {
     explore(4, || {
-        with_bells(|bells| {
+        with_doorbells(|doorbells| {
             let probe = Probe::new();
-            let mut runtime = Sleepy::new(bells);
-            let home = runtime.open.bell().home();
+            let mut runtime = Sleepy::new(doorbells);
+            let home = runtime.open.doorbell().home();
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || deliver(letter(&probe, home))
+                move || deliver(wake_of(&probe, home))
             });
             runtime.run(&probe, 1);
             deliverer.join().unwrap();
@@ -184,15 +186,15 @@ fn futex_wakes_a_listener_that_falls_asleep_meanwhile() {
 #[test]
 fn futex_sleep_that_was_left_is_taken_up_again() {
     explore(3, || {
-        with_bells(|bells| {
+        with_doorbells(|doorbells| {
             let probe = Probe::new();
-            let mut runtime = Sleepy::new(bells);
-            let home = runtime.open.bell().home();
+            let mut runtime = Sleepy::new(doorbells);
+            let home = runtime.open.doorbell().home();
             runtime.poll();
-            runtime.kernel.enter(runtime.open.bell());
+            runtime.kernel.enter(&runtime.open.signaller().futex);
             let deliverer = spawn({
                 let probe = probe.clone();
-                move || deliver(letter(&probe, home))
+                move || deliver(wake_of(&probe, home))
             });
             // Something else has woken its task.
             runtime.poll();
@@ -204,15 +206,15 @@ fn futex_sleep_that_was_left_is_taken_up_again() {
 }
 
 #[test]
-fn futex_rung_by_two_wakes_the_listener_for_both() {
+fn futex_signalled_by_two_wakes_the_listener_for_both() {
     explore(2, || {
-        with_bells(|bells| {
+        with_doorbells(|doorbells| {
             let probe = Probe::new();
-            let mut runtime = Sleepy::new(bells);
-            let home = runtime.open.bell().home();
+            let mut runtime = Sleepy::new(doorbells);
+            let home = runtime.open.doorbell().home();
             let deliverers = [(); 2].map(|()| {
                 let probe = probe.clone();
-                spawn(move || deliver(letter(&probe, home)))
+                spawn(move || deliver(wake_of(&probe, home)))
             });
             runtime.run(&probe, 2);
             deliverers.into_iter().for_each(|one| one.join().unwrap());

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        batch::wake,
-        waiter::{Letter, Look, Queued, Stand, Task, Ticket},
+        queue::{Queued, Rewait, State, Ticket},
+        wake::{Task, Wake, wake},
     },
     *,
 };
@@ -18,7 +18,7 @@ fn ticket(probe: &Probe) -> (Ticket, Queued) {
     )
 }
 
-fn end(granted: Option<Letter>) {
+fn end(granted: Option<Wake>) {
     if let Some(granted) = granted {
         assert!(granted.home().is_none());
         wake(granted).unwrap();
@@ -68,7 +68,7 @@ fn node_tells_its_outcome_with_what_came_before() {
                 end(queued.grant(Outcome::Broadcast).1);
             }
         });
-        if let Look::Over(outcome) = ticket.look() {
+        if let State::Done(outcome) = ticket.state() {
             assert_eq!(outcome, Outcome::Broadcast);
             assert_eq!(data.read(), 1);
         }
@@ -93,14 +93,14 @@ fn node_has_its_waker_changed_or_woken() {
             }
         });
         let waker = new.waker();
-        let seen = match ticket.leave_waker(&Context::from_waker(&waker), |_| None) {
-            Look::Over(outcome) => {
+        let seen = match ticket.set_waker(&Context::from_waker(&waker), |_| None) {
+            State::Done(outcome) => {
                 assert_eq!(outcome, Outcome::Refused);
                 assert_eq!(data.read(), 1);
                 true
             }
             look => {
-                assert_eq!(look, Look::Waits);
+                assert_eq!(look, State::Waiting);
                 false
             }
         };
@@ -132,7 +132,7 @@ fn node_is_used_again_only_when_both_sides_are_done() {
             }
         });
         let waker = Probe::new().waker();
-        let _ = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
+        let _ = ticket.set_waker(&Context::from_waker(&waker), |_| None);
         ticket.finish();
         use_again(probe);
         granter.join().unwrap();
@@ -165,16 +165,16 @@ fn node_of_a_leaver_is_used_again_only_when_both_sides_are_done() {
 }
 
 #[test]
-fn node_is_either_called_or_cancelled() {
+fn node_is_either_woken_or_cancelled() {
     explore(4, || {
         let probe = Probe::new();
         let (mut ticket, queued) = ticket(&probe);
         let caller = spawn(move || {
-            let called = queued.call();
-            let is_called = called.is_ok();
+            let called = queued.wake();
+            let is_woken = called.is_ok();
             end(called.unwrap_or(None));
             queued.finish();
-            is_called
+            is_woken
         });
         let task = ticket.cancel().unwrap();
         let kept = task.is_some();
@@ -186,7 +186,7 @@ fn node_is_either_called_or_cancelled() {
 }
 
 #[test]
-fn node_has_its_waker_changed_or_is_called_with_it() {
+fn node_has_its_waker_changed_or_is_woken_with_it() {
     explore(4, || {
         let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
         let (mut ticket, queued) = ticket(&old);
@@ -194,23 +194,23 @@ fn node_has_its_waker_changed_or_is_called_with_it() {
             let data = data.clone();
             move || {
                 data.add(1);
-                end(queued.call().unwrap());
+                end(queued.wake().unwrap());
                 queued
             }
         });
         let waker = new.waker();
-        let look = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
-        if look == Look::Called {
+        let look = ticket.set_waker(&Context::from_waker(&waker), |_| None);
+        if look == State::Woken {
             assert_eq!(data.read(), 1);
         }
         let queued = caller.join().unwrap();
-        // Woken by the waker that it had when it was called, or polled after that.
+        // Woken by the waker that it had when it was woken, or polled after that.
         let wakes = (old.wakes(), new.wakes());
         match look {
-            Look::Called => assert!(wakes == (1, 0) || wakes == (0, 0), "{wakes:?}"),
+            State::Woken => assert!(wakes == (1, 0) || wakes == (0, 0), "{wakes:?}"),
             _ => assert_eq!(wakes, (0, 1)),
         }
-        assert_eq!(ticket.look(), Look::Called);
+        assert_eq!(ticket.state(), State::Woken);
         queued.finish();
         drop(ticket.cancel());
         ticket.finish();
@@ -218,22 +218,22 @@ fn node_has_its_waker_changed_or_is_called_with_it() {
 }
 
 #[test]
-fn node_that_comes_in_vain_waits_again_with_its_waker_or_will_be_polled_again() {
+fn node_that_finds_nothing_waits_again_with_its_waker_or_will_be_polled_again() {
     explore(4, || {
         let (old, new) = (Probe::new(), Probe::new());
         let (mut ticket, queued) = ticket(&old);
-        let letter = queued.call().unwrap();
-        let sender = spawn(move || end(letter));
+        let wake_of = queued.wake().unwrap();
+        let sender = spawn(move || end(wake_of));
         let waker = new.waker();
-        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        let stand = ticket.rewait(&Context::from_waker(&waker), |_| None);
         sender.join().unwrap();
         assert_eq!(old.wakes(), 1);
-        if stand == Stand::Again {
+        if stand == Rewait::Waiting {
             // Called again, it is woken by the waker that it has left.
-            end(queued.call().unwrap());
+            end(queued.wake().unwrap());
             assert_eq!(new.wakes(), 1);
         } else {
-            assert_eq!((stand, ticket.look()), (Stand::Stuck, Look::Called));
+            assert_eq!((stand, ticket.state()), (Rewait::Stuck, State::Woken));
         }
         drop(ticket.cancel());
         ticket.finish();
@@ -242,43 +242,43 @@ fn node_that_comes_in_vain_waits_again_with_its_waker_or_will_be_polled_again() 
 }
 
 #[test]
-fn node_is_passed_over_or_has_come() {
+fn node_is_skipped_or_has_come() {
     explore(4, || {
         let (old, new) = (Probe::new(), Probe::new());
         let (mut ticket, queued) = ticket(&old);
-        end(queued.call().unwrap());
+        end(queued.wake().unwrap());
         let passer = spawn(move || {
-            let passed = queued.pass_over();
+            let passed = queued.skip();
             if passed {
                 queued.finish();
             } else {
-                let (waited, letter) = queued.grant(Outcome::Granted);
+                let (waited, wake_of) = queued.grant(Outcome::Granted);
                 assert!(waited);
-                end(letter);
+                end(wake_of);
             }
             passed
         });
         let waker = new.waker();
-        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
+        let stand = ticket.rewait(&Context::from_waker(&waker), |_| None);
         let is_absent = passer.join().unwrap();
-        assert_eq!(ticket.look() == Look::Absent, is_absent);
+        assert_eq!(ticket.state() == State::Skipped, is_absent);
         match stand {
-            Stand::Again => assert_eq!((is_absent, new.wakes()), (false, 1)),
-            stand => assert_eq!((stand, is_absent), (Stand::See(Look::Absent), true)),
+            Rewait::Waiting => assert_eq!((is_absent, new.wakes()), (false, 1)),
+            stand => assert_eq!((stand, is_absent), (Rewait::Changed(State::Skipped), true)),
         }
         ticket.finish();
     });
 }
 
 #[test]
-fn node_is_passed_over_or_cancelled_and_freed_once() {
+fn node_is_skipped_or_cancelled_and_freed_once() {
     explore(4, || {
         let probe = Probe::new();
         let (mut ticket, queued) = ticket(&probe);
-        let letter = queued.call().unwrap();
-        let sender = spawn(move || end(letter));
+        let wake_of = queued.wake().unwrap();
+        let sender = spawn(move || end(wake_of));
         let passer = spawn(move || {
-            assert!(queued.pass_over());
+            assert!(queued.skip());
             queued.finish();
         });
         assert!(ticket.cancel().unwrap().is_none());
@@ -290,41 +290,41 @@ fn node_is_passed_over_or_cancelled_and_freed_once() {
 }
 
 #[test]
-fn node_is_refused_while_its_letter_is_under_way() {
+fn node_is_refused_while_its_wake_is_under_way() {
     explore(4, || {
         let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
         let (mut ticket, queued) = ticket(&old);
-        let letter = queued.call().unwrap();
+        let wake_of = queued.wake().unwrap();
         let closer = spawn({
             let data = data.clone();
             move || {
                 data.add(1);
                 let (waited, other) = queued.grant(Outcome::Refused);
                 assert!(waited);
-                end(letter);
+                end(wake_of);
                 end(other);
             }
         });
         let waker = new.waker();
-        let stand = ticket.stand(&Context::from_waker(&waker), |_| None);
-        if let Stand::See(Look::Over(_)) = stand {
+        let stand = ticket.rewait(&Context::from_waker(&waker), |_| None);
+        if let Rewait::Changed(State::Done(_)) = stand {
             assert_eq!(data.read(), 1);
         }
         closer.join().unwrap();
-        assert_eq!(ticket.look(), Look::Over(Outcome::Refused));
+        assert_eq!(ticket.state(), State::Done(Outcome::Refused));
         // It has been woken, or has seen it, or waits again with the new waker, which then was woken.
         assert_eq!(old.wakes(), 1);
-        assert!(stand != Stand::Again || new.wakes() == 1);
+        assert!(stand != Rewait::Waiting || new.wakes() == 1);
         ticket.finish();
     });
 }
 
 #[test]
-fn node_that_was_called_is_refused_while_it_stands_with_all_that_came_before() {
+fn node_that_was_woken_is_refused_while_it_stands_with_all_that_came_before() {
     explore(4, || {
         let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
         let (mut ticket, queued) = ticket(&old);
-        end(queued.call().unwrap());
+        end(queued.wake().unwrap());
         let closer = spawn({
             let data = data.clone();
             move || {
@@ -333,8 +333,8 @@ fn node_that_was_called_is_refused_while_it_stands_with_all_that_came_before() {
             }
         });
         let waker = new.waker();
-        if let Stand::See(look) = ticket.stand(&Context::from_waker(&waker), |_| None) {
-            assert_eq!((look, data.read()), (Look::Over(Outcome::Refused), 1));
+        if let Rewait::Changed(look) = ticket.rewait(&Context::from_waker(&waker), |_| None) {
+            assert_eq!((look, data.read()), (State::Done(Outcome::Refused), 1));
         }
         closer.join().unwrap();
         ticket.finish();
@@ -342,21 +342,21 @@ fn node_that_was_called_is_refused_while_it_stands_with_all_that_came_before() {
 }
 
 #[test]
-fn node_that_is_called_and_refused_while_its_waker_changes_tells_with_what_came_before() {
+fn node_that_is_woken_and_refused_while_its_waker_changes_tells_with_what_came_before() {
     explore(4, || {
         let (old, new, data) = (Probe::new(), Probe::new(), Data::new());
         let (mut ticket, queued) = ticket(&old);
         let closer = spawn({
             let data = data.clone();
             move || {
-                end(queued.call().unwrap());
+                end(queued.wake().unwrap());
                 data.add(1);
                 end(queued.grant(Outcome::Refused).1);
             }
         });
         let waker = new.waker();
-        let look = ticket.leave_waker(&Context::from_waker(&waker), |_| None);
-        if look == Look::Over(Outcome::Refused) {
+        let look = ticket.set_waker(&Context::from_waker(&waker), |_| None);
+        if look == State::Done(Outcome::Refused) {
             assert_eq!(data.read(), 1);
         }
         closer.join().unwrap();
@@ -365,7 +365,7 @@ fn node_that_is_called_and_refused_while_its_waker_changes_tells_with_what_came_
 }
 
 #[test]
-fn node_is_used_again_only_when_its_letter_has_arrived() {
+fn node_is_used_again_only_when_its_wake_has_arrived() {
     // As in the models above: loom sees if it is still in use.
     explore(4, || {
         let (probe, other) = (Probe::new(), Probe::new());
@@ -376,18 +376,18 @@ fn node_is_used_again_only_when_its_letter_has_arrived() {
             queued.finish();
         };
         let (mut ticket, queued) = ticket(&probe);
-        let letter = queued.call().unwrap();
-        assert!(queued.pass_over());
+        let wake_of = queued.wake().unwrap();
+        assert!(queued.skip());
         queued.finish();
         let sender = spawn({
             let other = other.clone();
             move || {
-                end(letter);
+                end(wake_of);
                 use_again(other);
             }
         });
         let waker = other.waker();
-        let _ = ticket.stand(&Context::from_waker(&waker), |_| None);
+        let _ = ticket.rewait(&Context::from_waker(&waker), |_| None);
         drop(ticket.cancel());
         ticket.finish();
         use_again(other);

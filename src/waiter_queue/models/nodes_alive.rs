@@ -10,7 +10,7 @@ use std::{
     ptr::null_mut,
 };
 
-use super::super::waiter::Waiter;
+use super::super::queue::Waiter;
 
 const NODE: Layout = Layout::new::<Waiter>();
 const FREED: u8 = 0xfe;

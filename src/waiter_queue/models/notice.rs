@@ -139,7 +139,7 @@ fn notice_for_all_is_for_those_who_wait() {
 
 #[test]
 fn notice_is_not_for_those_who_arrive_after_it() {
-    // Whoever had the turn, and wherever the notice lay.
+    // Whoever had the lock, and wherever the notice lay.
     explore(3, || {
         let queue = queue(0);
         let mut first = Wait::notice(&queue).queued();
@@ -209,7 +209,7 @@ fn notices_for_more_than_a_batch_reach_all() {
 
 #[test]
 fn notice_finds_whoever_arrived_while_a_batch_was_being_woken() {
-    // The notifier has the turn again by then, or has left it with the arrival's message unread.
+    // The notifier has the lock again by then, or has left it with the arrival's message unread.
     explore(3, || {
         let queue = queue(0);
         let mut waits = [(); 2].map(|()| Wait::notice(&queue).queued());

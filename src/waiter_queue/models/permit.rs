@@ -147,7 +147,7 @@ fn permits_given_by_two_reach_two_who_wait() {
 }
 
 #[test]
-fn arrivals_that_meet_are_both_in_line() {
+fn arrivals_that_meet_are_both_in_the_list() {
     explore(4, || {
         let queue = queue(0);
         let other = spawn({
@@ -198,7 +198,7 @@ fn first_come_is_first_served_though_a_newcomer_tries() {
         let mut second = Wait::permits(&queue, 1).queued();
         let newcomer = spawn({
             let queue = queue.clone();
-            move || assert!(!queue.try_take(1), "past the line")
+            move || assert!(!queue.try_take(1), "past the list")
         });
         queue.give(1);
         newcomer.join().unwrap();
@@ -211,7 +211,7 @@ fn first_come_is_first_served_though_a_newcomer_tries() {
 }
 
 #[test]
-fn first_come_is_first_served_by_whoever_has_the_turn() {
+fn first_come_is_first_served_by_the_combiner() {
     // The two arrive while the other thread may be serving: through the inbox, or not.
     explore(3, || {
         let queue = queue(0);
@@ -255,7 +255,7 @@ fn permits_for_more_than_a_batch_reach_all() {
 
 #[test]
 fn permits_that_come_round_after_round_reach_all() {
-    // Each new round of the turn finds another one to grant.
+    // Each new round of the lock finds another one to grant.
     explore(3, || {
         let queue = queue(0);
         let mut waits = [(); 3].map(|()| Wait::permits(&queue, 1).queued());
@@ -338,12 +338,12 @@ fn lock_is_had_by_one_of_three_at_a_time() {
 
 #[test]
 fn lock_passes_from_hand_to_hand_with_what_was_done_under_it() {
-    // The holder unlocks while another arrives, and looks without having been woken.
+    // The combiner unlocks while another arrives, and looks without having been woken.
     explore(4, || {
         let (queue, data) = (queue(1), Data::new());
         assert!(queue.try_take(1));
         data.add(1);
-        let holder = spawn({
+        let combiner = spawn({
             let (queue, data) = (queue.clone(), data.clone());
             move || {
                 data.add(1);
@@ -356,7 +356,7 @@ fn lock_passes_from_hand_to_hand_with_what_was_done_under_it() {
             data.add(1);
             queue.give(1);
         }
-        holder.join().unwrap();
+        combiner.join().unwrap();
         if !had {
             wait.ends();
             queue.give(1);
@@ -368,7 +368,7 @@ fn lock_passes_from_hand_to_hand_with_what_was_done_under_it() {
 
 #[test]
 fn permit_is_not_granted_and_taken_at_once() {
-    // A leaver has the turn of an empty line while one arrives, and one gives and takes past it.
+    // A leaver has the lock of an empty line while one arrives, and one gives and takes past it.
     explore(2, || {
         let queue = queue(0);
         let leaver = Wait::permits(&queue, 1).queued();
@@ -401,7 +401,7 @@ fn permit_is_not_granted_and_taken_at_once() {
 
 #[test]
 fn permit_given_while_another_serves_brings_along_what_came_before() {
-    // The holder finds it when it wants to give the turn back; a third one is granted.
+    // The combiner finds it when it wants to give the lock back; a third one is granted.
     explore(2, || {
         let (queue, data) = (queue(0), Data::new());
         let mut wait = Wait::permits(&queue, 2).queued();
@@ -426,7 +426,7 @@ fn permit_given_while_another_serves_brings_along_what_came_before() {
 }
 
 #[test]
-fn permits_that_come_while_a_turn_pauses_are_served_by_either() {
+fn permits_that_come_while_a_combiner_pauses_are_served_by_either() {
     explore(3, || {
         let queue = queue(0);
         let mut waits = [(); 3].map(|()| Wait::permits(&queue, 1).queued());

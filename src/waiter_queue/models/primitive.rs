@@ -33,7 +33,7 @@ fn condvar_notified_under_its_mutex_wakes_who_waits_for_a_change() {
 }
 
 #[test]
-fn condvar_wait_that_is_called_off_passes_its_notification_on() {
+fn condvar_wait_that_is_cancelled_passes_its_notification_on() {
     explore(2, || {
         let shared = Arc::new((
             Mutex::with_fairness((), crate::Fairness::Fifo),
@@ -60,7 +60,7 @@ fn condvar_wait_that_is_called_off_passes_its_notification_on() {
 }
 
 #[test]
-fn condvar_notifies_all_though_one_is_called_off() {
+fn condvar_notifies_all_though_one_is_cancelled() {
     explore(2, || {
         let shared = Arc::new((
             Mutex::with_fairness((), crate::Fairness::Fifo),
@@ -86,8 +86,8 @@ fn condvar_notifies_all_though_one_is_called_off() {
     });
 }
 
-/// A lock is called off while its holder unlocks, and a third one waits.
-fn lock_called_off_is_had_by_the_next(fairness: crate::Fairness) {
+/// A lock is cancelled while its holder unlocks, and a third one waits.
+fn lock_cancelled_is_had_by_the_next(fairness: crate::Fairness) {
     let mutex = StdArc::new(Mutex::with_fairness(0, fairness));
     let holder = mutex.clone().try_lock_owned().unwrap();
     let (leaving, staying) = (Probe::new(), Probe::new());
@@ -112,15 +112,15 @@ fn lock_called_off_is_had_by_the_next(fairness: crate::Fairness) {
 }
 
 #[test]
-fn lock_that_is_called_off_is_had_by_the_next() {
+fn lock_that_is_cancelled_is_had_by_the_next() {
     explore(3, || {
-        lock_called_off_is_had_by_the_next(crate::Fairness::Fifo)
+        lock_cancelled_is_had_by_the_next(crate::Fairness::Fifo)
     });
 }
 
 #[test]
-fn lock_with_overtaking_that_is_called_off_is_had_by_the_next() {
+fn lock_with_barging_that_is_cancelled_is_had_by_the_next() {
     explore(3, || {
-        lock_called_off_is_had_by_the_next(crate::Fairness::Bounded(1))
+        lock_cancelled_is_had_by_the_next(crate::Fairness::Bounded(1))
     });
 }

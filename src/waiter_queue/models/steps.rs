@@ -23,15 +23,15 @@ fn poll<F: Future + Unpin>(future: &mut F, probe: &Probe) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(&waker))
 }
 
-/// The steps of beginning to wait, of `let_go`, and of going on.
-fn steps_of_a_wait<F: Future + Unpin>(mut wait: F, let_go: impl FnOnce()) -> [usize; 3] {
+/// The steps of beginning to wait, of `released`, and of going on.
+fn steps_of_a_wait<F: Future + Unpin>(mut wait: F, released: impl FnOnce()) -> [usize; 3] {
     let probe = Probe::new();
     let begin = steps(|| assert!(poll(&mut wait, &probe).is_pending()));
-    let let_go = steps(let_go);
+    let released = steps(released);
     assert_eq!(probe.wakes(), 1, "the waiter is lost");
     let (go_on, end) = count(|| poll(&mut wait, &probe));
     assert!(end.is_ready(), "the waiter is lost");
-    [begin, let_go, go_on]
+    [begin, released, go_on]
 }
 
 /// The steps of calling a wait off that has begun.
@@ -88,7 +88,7 @@ fn notification_that_finds_nobody_takes_one_step() {
 }
 
 #[test]
-fn wait_takes_two_steps_to_begin_five_to_be_let_go_and_none_or_four_to_go_on() {
+fn wait_takes_two_steps_to_begin_five_to_be_released_and_none_or_four_to_go_on() {
     explore(0, || {
         for (fairness, going_on) in [(STRICT, 0), (PASSING, 4)] {
             let expected = [2, 5, going_on];
@@ -122,7 +122,7 @@ fn wait_takes_two_steps_to_begin_five_to_be_let_go_and_none_or_four_to_go_on() {
 }
 
 #[test]
-fn wait_takes_four_steps_to_be_called_off() {
+fn wait_takes_four_steps_to_be_cancelled() {
     explore(0, || {
         for fairness in [STRICT, PASSING] {
             let semaphore = Semaphore::with_fairness(0, fairness);

@@ -1,4 +1,4 @@
-//! Going through a wait: beginning it, polling it, leaving it.
+//! A wait, as a future polls it: beginning, polling, leaving.
 
 use std::{
     mem,
@@ -7,13 +7,15 @@ use std::{
 };
 
 use super::{
-    super::{
-        inbox::Message,
-        listener::home,
-        waiter::{Look, Outcome, Stand, Task, Ticket},
+    combiner::Queue,
+    inbox::Message,
+    waiter::{Outcome, Rewait, State, Ticket},
+    word::{
+        BARGED, BARGED_ONE, LOCKED, NO_WAIT, NOTICE_ONLY, PENDING, QUEUED, SHIFT, WOKEN,
+        next_opening, permits,
     },
-    ASKED, BARRED, CALLED, HELD, NOTICE_ONLY, PASSED, PASSED_ONE, QUEUED, Queue, SHIFT, permits,
 };
+use crate::waiter_queue::wake::{Homes, Task};
 
 /// A wait that a future goes through: not begun, waiting, over.
 #[derive(Default)]
@@ -40,8 +42,8 @@ pub(crate) enum Left {
     With(Outcome),
 }
 
-impl Queue {
-    /// Waits for `need` permits. `None` is for the bar.
+impl<H: Homes> Queue<H> {
+    /// Waits for `need` permits. `None`: the queue is closed, or the gate open.
     #[inline]
     pub(crate) fn poll_take(
         &self,
@@ -58,7 +60,7 @@ impl Queue {
         self.poll(slot, need, cx)
     }
 
-    /// Waits for a notification. `None` is for the bar.
+    /// Waits for a notification. `None`: the queue is closed, or the gate open.
     pub(crate) fn poll_notice(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<Option<Outcome>> {
         self.poll(slot, NOTICE_ONLY, cx)
     }
@@ -80,25 +82,25 @@ impl Queue {
 
     #[cold]
     fn enqueue(&self, slot: &mut Slot, need: usize, cx: &Context<'_>) -> Poll<Option<Outcome>> {
-        // ORDERING: Acquire, throughout: a caller that is let through sees what came before.
+        // ORDERING: Acquire, throughout: a caller that need not wait sees what came before.
         let mut word = self.word.load(Acquire);
-        if word & BARRED != 0 {
+        if word & NO_WAIT != 0 {
             return Poll::Ready(None);
         }
         // The caller's code first: it may panic, block or come back here.
-        let task = task(cx);
+        let task = task::<H>(cx);
         let need = if self.is_gate {
             // ORDERING: as above.
             word = self.word.load(Acquire);
-            Self::next_opening(word)
+            next_opening(word)
         } else {
             need
         };
         let (mut ticket, waiter) = Ticket::new(need, task);
         loop {
-            let let_through = if self.is_through(word, need) {
+            let without_waiting = if self.need_not_wait(word, need) {
                 Some(None)
-            } else if let Some(next) = self.without(word, need) {
+            } else if let Some(next) = self.after_take(word, need) {
                 match self
                     .word
                     .compare_exchange_weak(word, next, Acquire, Acquire)
@@ -112,7 +114,7 @@ impl Queue {
             } else {
                 None
             };
-            if let Some(outcome) = let_through {
+            if let Some(outcome) = without_waiting {
                 let task = ticket.cancel();
                 waiter.finish();
                 ticket.finish();
@@ -122,27 +124,27 @@ impl Queue {
                 mem::forget(take_back);
                 return Poll::Ready(outcome);
             }
-            if word & HELD != 0 {
+            if word & LOCKED != 0 {
                 self.inbox.push(Message::Arrive(waiter));
                 *slot = Slot::Waiting(ticket);
-                // ORDERING: Release publishes the message to the holder, Acquire takes the turn.
-                word = self.word.fetch_or(QUEUED | HELD | ASKED, AcqRel);
-                if word & HELD == 0 {
-                    self.serve();
+                // ORDERING: Release publishes the message to the combiner, Acquire takes the lock.
+                word = self.word.fetch_or(QUEUED | LOCKED | PENDING, AcqRel);
+                if word & LOCKED == 0 {
+                    self.combine();
                 }
                 break;
             }
-            // ORDERING: Acquire pairs with the release of the turn.
+            // ORDERING: Acquire pairs with the release of the lock.
             match self
                 .word
-                .compare_exchange_weak(word, word | QUEUED | HELD, Acquire, Acquire)
+                .compare_exchange_weak(word, word | QUEUED | LOCKED, Acquire, Acquire)
             {
                 Ok(_) => {
                     *slot = Slot::Waiting(ticket);
-                    self.join(word, waiter);
+                    self.combine_arrival(word, waiter);
                     if self.is_gate {
                         // The message of an opening that began the count anew may have been read before
-                        // the waiter was in line.
+                        // the waiter was in the list.
                         // ORDERING: Relaxed. If this shows an opening, leaving acquires it: by the word, or by
                         // what the waiter was granted.
                         word = self.word.load(Relaxed);
@@ -155,24 +157,24 @@ impl Queue {
         let Slot::Waiting(ticket) = slot else {
             unreachable!("it was put there above")
         };
-        match ticket.look() {
-            Look::Over(outcome) => Poll::Ready(Some(outcome)),
-            _ if self.is_through(word, need) => {
-                // The bar came down, or the gate was opened, before the arrival was announced: whoever did
+        match ticket.state() {
+            State::Done(outcome) => Poll::Ready(Some(outcome)),
+            _ if self.need_not_wait(word, need) => {
+                // The queue was closed, or the gate opened, before the arrival was announced: whoever did
                 // that need not have known of this waiter.
                 match self.leave(slot) {
                     Left::Nothing => Poll::Ready(None),
                     Left::With(outcome) => Poll::Ready(Some(outcome)),
                 }
             }
-            Look::Waits => Poll::Pending,
-            Look::Called | Look::Absent => self.poll_waiting(slot, need, cx),
+            State::Waiting => Poll::Pending,
+            State::Woken | State::Skipped => self.poll_waiting(slot, need, cx),
         }
     }
 
     /// Whether a wait that has just begun, and needs `need`, does not have to queue after all.
-    fn is_through(&self, word: usize, need: usize) -> bool {
-        word & BARRED != 0 || self.is_gate && need != Self::next_opening(word)
+    fn need_not_wait(&self, word: usize, need: usize) -> bool {
+        word & NO_WAIT != 0 || self.is_gate && need != next_opening(word)
     }
 
     /// Polls a wait that has begun. If it is over, the slot holds what is left of it.
@@ -185,118 +187,123 @@ impl Queue {
         let Slot::Waiting(ticket) = slot else {
             unreachable!("the caller has looked")
         };
-        let mut look = ticket.look();
+        let mut state = ticket.state();
         loop {
-            match look {
-                Look::Over(outcome) => return Poll::Ready(Some(outcome)),
-                Look::Waits => {
-                    // One in line may do what a newcomer may.
-                    if self.limit > 0
+            match state {
+                State::Done(outcome) => return Poll::Ready(Some(outcome)),
+                State::Waiting => {
+                    // A waiter in the list may do what a newcomer may.
+                    if self.limit() > 0
                         && need != NOTICE_ONLY
-                        && let Some(passed) = self.take_turn_and(need)
+                        && let Some(barged) = self.lock_and_take(need)
                     {
-                        return self.go_from_line(slot, need, passed);
+                        return self.complete_in_list(slot, need, barged);
                     }
-                    look = ticket.leave_waker(cx, home);
-                    if look == Look::Waits {
+                    state = ticket.set_waker(cx, H::home_of);
+                    if state == State::Waiting {
                         return Poll::Pending;
                     }
                 }
-                Look::Called => {
-                    if let Some(passed) = self.take_turn_and(need) {
-                        return self.go_from_line(slot, need, passed);
+                State::Woken => {
+                    if let Some(barged) = self.lock_and_take(need) {
+                        return self.complete_in_list(slot, need, barged);
                     }
-                    match ticket.stand(cx, home) {
-                        Stand::Again => {
-                            self.came_in_vain();
-                            return match ticket.look() {
-                                Look::Over(outcome) => Poll::Ready(Some(outcome)),
+                    match ticket.rewait(cx, H::home_of) {
+                        Rewait::Waiting => {
+                            self.clear_woken();
+                            return match ticket.state() {
+                                State::Done(outcome) => Poll::Ready(Some(outcome)),
                                 _ => Poll::Pending,
                             };
                         }
-                        Stand::Expected => return Poll::Pending,
-                        Stand::Stuck => return self.come_back(slot, need, cx),
-                        Stand::See(other) => look = other,
+                        Rewait::InFlight => return Poll::Pending,
+                        Rewait::Stuck => return self.requeue_skipped(slot, need, cx),
+                        Rewait::Changed(other) => state = other,
                     }
                 }
-                Look::Absent => {
-                    if self.is_barred() {
+                State::Skipped => {
+                    if self.is_no_wait() {
                         return Poll::Ready(None);
                     }
-                    if self.take_as_absent(need) {
+                    if self.take_skipped(need) {
                         return Poll::Ready(Some(Outcome::Granted));
                     }
-                    return self.come_back(slot, need, cx);
+                    return self.requeue_skipped(slot, need, cx);
                 }
             }
         }
     }
 
-    /// Takes the turn and `need` permits in one, for a waiter in line, if a newcomer may take them.
+    /// Takes the lock and `need` permits in one, for a waiter in the list, if a newcomer may take them.
     ///
-    /// A head that may not is granted them when it stands in line again. Returns how many have
-    /// passed the head by then.
-    fn take_turn_and(&self, need: usize) -> Option<usize> {
+    /// A head that may not is granted them when it waits again. Returns how many have barged past the
+    /// head by then.
+    fn lock_and_take(&self, need: usize) -> Option<usize> {
         // ORDERING: Relaxed. The compare-exchange decides.
         let mut word = self.word.load(Relaxed);
         loop {
-            let may = word & (HELD | BARRED) == 0 && !self.is_spent(word);
+            let may = word & (LOCKED | NO_WAIT) == 0 && !self.is_limit_reached(word);
             if !may || permits(word) < need as isize {
                 return None;
             }
-            // ORDERING: Acquire, as in `try_take` and in `try_hold`.
+            // ORDERING: Acquire, as in `try_take` and in `try_lock`.
             match self.word.compare_exchange_weak(
                 word,
-                (word - (need << SHIFT)) | HELD,
+                (word - (need << SHIFT)) | LOCKED,
                 Acquire,
                 Relaxed,
             ) {
-                Ok(_) => return Some(word & PASSED),
+                Ok(_) => return Some(word & BARGED),
                 Err(now) => word = now,
             }
         }
     }
 
-    /// As the turn's holder, ends the wait of a waiter in line that has taken its permits.
-    fn go_from_line(&self, slot: &mut Slot, need: usize, passed: usize) -> Poll<Option<Outcome>> {
+    /// As the combiner, ends the wait of a waiter in the list that has taken its permits.
+    fn complete_in_list(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        barged: usize,
+    ) -> Poll<Option<Outcome>> {
         let Slot::Waiting(mut ticket) = mem::replace(slot, Slot::Done) else {
             unreachable!("the caller has looked")
         };
         let task = match ticket.cancel() {
             Ok(task) => task,
             Err(outcome) => {
-                // It was granted just before the turn was taken.
+                // It was granted just before the lock was taken.
                 // ORDERING: Relaxed. Nothing was done with them, and what was done before is still in the
                 // word's release sequence.
                 self.word.fetch_add(need << SHIFT, Relaxed);
                 ticket.finish();
                 let granted = if outcome == Outcome::Granted { need } else { 0 };
                 let take_back = GiveOnDrop(self, granted);
-                self.serve();
+                self.combine();
                 mem::forget(take_back);
                 return Poll::Ready(Some(outcome));
             }
         };
         // Waking others and dropping the waker is their code, which may panic.
         let take_back = GiveOnDrop(self, need);
-        self.serve_after(|line, turn| {
-            if !line.is_head(&ticket) {
-                turn.passed = Some(turn.passed.unwrap_or(passed) + PASSED_ONE);
+        self.combine_after(|list, combiner| {
+            if !list.is_head(&ticket) {
+                combiner.barged = Some(combiner.barged.unwrap_or(barged) + BARGED_ONE);
             }
-            self.remove(line, ticket, turn);
+            self.remove(list, ticket, combiner);
         });
         drop(task);
         mem::forget(take_back);
         Poll::Ready(Some(Outcome::Granted))
     }
 
-    /// Takes `need` permits, if they are there, for a waiter that was passed over. It came before
-    /// everyone in line, those apart who have returned.
-    fn take_as_absent(&self, need: usize) -> bool {
+    /// Takes `need` permits, if they are there, for a waiter that was skipped. It came before everyone
+    /// in the list, but for those who were requeued.
+    fn take_skipped(&self, need: usize) -> bool {
         // ORDERING: as in `try_take`.
         let mut word = self.word.load(Relaxed);
-        while word & (HELD | BARRED) == 0
-            && word & PASSED != PASSED
+        while word & (LOCKED | NO_WAIT) == 0
+            && word & BARGED != BARGED
             && permits(word) >= need as isize
         {
             match self
@@ -310,16 +317,16 @@ impl Queue {
         false
     }
 
-    /// Announces that a called waiter has come, found nothing, and stands in line again.
-    fn came_in_vain(&self) {
+    /// Announces that a woken waiter was polled, found nothing, and waits again.
+    fn clear_woken(&self) {
         // ORDERING: Relaxed. The compare-exchange decides.
         let mut word = self.word.load(Relaxed);
         loop {
-            let mut next = word & !CALLED;
-            if word & HELD != 0 {
-                next |= ASKED;
+            let mut next = word & !WOKEN;
+            if word & LOCKED != 0 {
+                next |= PENDING;
             }
-            // ORDERING: Release: a turn that takes the word from here sees that the waiter has come.
+            // ORDERING: Release: a combiner that takes the word from here sees that the waiter waits again.
             match self
                 .word
                 .compare_exchange_weak(word, next, Release, Relaxed)
@@ -328,16 +335,21 @@ impl Queue {
                 Err(now) => word = now,
             }
         }
-        // What was given while the waiter was expected has been left to it.
+        // What was given while the waiter was on its way has been left to it.
         if permits(word) > 0 {
-            self.serve_if_free();
+            self.combine_if_unlocked();
         }
     }
 
-    /// Begins the wait anew at the head of the line, in a new node, to be granted what comes next.
+    /// Begins the wait anew at the head of the list, in a new node, to be granted what comes next.
     #[cold]
-    fn come_back(&self, slot: &mut Slot, need: usize, cx: &Context<'_>) -> Poll<Option<Outcome>> {
-        let (mut ticket, waiter) = Ticket::new(need, task(cx));
+    fn requeue_skipped(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Outcome>> {
+        let (mut ticket, waiter) = Ticket::new(need, task::<H>(cx));
         let Slot::Waiting(mut old) = mem::replace(slot, Slot::Done) else {
             unreachable!("the caller has looked")
         };
@@ -350,30 +362,31 @@ impl Queue {
             return Poll::Ready(Some(outcome));
         }
         *slot = Slot::Waiting(ticket);
-        let old = if old.is_absent() {
+        let old = if old.is_skipped() {
             old.finish();
             None
         } else {
             Some(old)
         };
-        if self.try_hold() {
-            self.serve_after(|line, turn| {
-                old.into_iter().for_each(|old| self.remove(line, old, turn));
-                self.put_back(line, waiter);
+        if self.try_lock() {
+            self.combine_after(|list, combiner| {
+                old.into_iter()
+                    .for_each(|old| self.remove(list, old, combiner));
+                self.requeue(list, waiter);
             });
         } else {
-            // In this order, so that one of them is always in line. But the old one is called off already:
-            // whoever has the turn may drop it first, and call the next in line, in vain.
-            self.inbox.push(Message::ComeBack(waiter));
+            // In this order, so that one of them is always in the list. But the old one is cancelled
+            // already: the combiner may drop it first, and wake the next waiter for nothing.
+            self.inbox.push(Message::Requeue(waiter));
             old.into_iter()
                 .for_each(|old| self.inbox.push(Message::Leave(old)));
-            self.ask();
+            self.request_pass();
         }
         let Slot::Waiting(ticket) = slot else {
             unreachable!("it was put there above")
         };
-        match ticket.look() {
-            Look::Over(outcome) => Poll::Ready(Some(outcome)),
+        match ticket.state() {
+            State::Done(outcome) => Poll::Ready(Some(outcome)),
             _ => Poll::Pending,
         }
     }
@@ -385,7 +398,7 @@ impl Queue {
         };
         match ticket.cancel() {
             Ok(task) => {
-                if ticket.is_absent() {
+                if ticket.is_skipped() {
                     ticket.finish();
                 } else {
                     self.take_out(ticket);
@@ -403,18 +416,18 @@ impl Queue {
 }
 
 /// The task that is being polled. Runs the caller's code.
-fn task(cx: &Context<'_>) -> Task {
+fn task<H: Homes>(cx: &Context<'_>) -> Task {
     let waker = cx.waker().clone();
     Task {
-        home: home(&waker),
+        home: H::home_of(&waker),
         waker,
     }
 }
 
 /// Gives permits back when dropped.
-struct GiveOnDrop<'a>(&'a Queue, usize);
+struct GiveOnDrop<'a, H>(&'a Queue<H>, usize);
 
-impl Drop for GiveOnDrop<'_> {
+impl<H> Drop for GiveOnDrop<'_, H> {
     fn drop(&mut self) {
         if self.1 > 0 {
             self.0.give(self.1);
@@ -431,6 +444,15 @@ mod tests {
     };
 
     use super::*;
+    use crate::waiter_queue::wake::Home;
+
+    struct NoHomes;
+
+    impl Homes for NoHomes {
+        fn home_of(_: &Waker) -> Option<Home> {
+            None
+        }
+    }
 
     struct Panics;
 
@@ -440,24 +462,26 @@ mod tests {
         }
     }
 
-    /// A waiter has been granted, and has then taken the turn and as many permits again. It gives these
-    /// back, and somebody whom it grants them panics.
+    /// A waiter has been granted, and has then taken the lock and as many permits again. It gives these
+    /// back, and the waker of somebody whom it grants them panics.
     #[test]
-    fn what_was_granted_just_before_the_turn_was_taken_is_given_back_on_a_panic() {
-        let queue = Queue::new(0);
+    fn what_was_granted_just_before_the_lock_was_taken_is_given_back_on_a_panic() {
+        let queue = Queue::<NoHomes>::new(0);
         let (mut granted, mut panics) = (Slot::Idle, Slot::Idle);
         let quiet = Context::from_waker(Waker::noop());
         assert!(queue.poll_take(&mut granted, 1, &quiet).is_pending());
         queue.give(1);
-        // As `take_turn_and` does, while one more is free.
-        assert!(queue.try_hold());
+        // As `lock_and_take` does, while one more is free.
+        assert!(queue.try_lock());
         queue.give(1);
         queue.forget(1);
         let waker = Waker::from(Arc::new(Panics));
         let cx = Context::from_waker(&waker);
         assert!(queue.poll_take(&mut panics, 1, &cx).is_pending());
 
-        let result = catch_unwind(AssertUnwindSafe(|| queue.go_from_line(&mut granted, 1, 0)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            queue.complete_in_list(&mut granted, 1, 0)
+        }));
         assert!(result.is_err());
         assert_eq!(queue.permits(), 1, "its own is given back");
         let poll = queue.poll_take(&mut panics, 1, &quiet);

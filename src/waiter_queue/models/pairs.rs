@@ -5,22 +5,25 @@
 
 use super::*;
 
-/// Something that is done to a queue, by one who stands in line if `Wait` is there.
+/// Something that is done to a queue, by one who stands in the list if `Wait` is there.
 type Op<Done> = fn(Arc<Queue>, Option<Wait>) -> Done;
 
-/// Does all of that at once, each on a thread of its own. Those that `is_in_line` says it of stand
+/// Does all of that at once, each on a thread of its own. Those that `is_in_the_list` says it of stand
 /// in `line`, in that order.
 fn meet<Done: 'static, const N: usize>(
     queue: &Arc<Queue>,
     line: Vec<Wait>,
     ops: [Op<Done>; N],
-    is_in_line: fn(Op<Done>) -> bool,
+    is_in_the_list: fn(Op<Done>) -> bool,
 ) -> Vec<Done> {
     let mut line = line.into_iter();
     let mut calls: Vec<_> = ops
         .into_iter()
         .map(|op| {
-            let (queue, wait) = (queue.clone(), is_in_line(op).then(|| line.next().unwrap()));
+            let (queue, wait) = (
+                queue.clone(),
+                is_in_the_list(op).then(|| line.next().unwrap()),
+            );
             move || op(queue, wait)
         })
         .collect();

@@ -1,7 +1,7 @@
-//! Messages to the holder of a queue's turn, in the order they were sent.
+//! Messages to a queue's combiner, in the order they were sent.
 //!
 //! A Treiber stack that is only ever pushed to and taken whole, so a compare-exchange on its top
-//! cannot mistake one state for another that looks the same. The holder turns it round, which
+//! cannot mistake one state for another that looks the same. The combiner reverses it, which
 //! restores the order. The low bits of each pointer say what kind of message it points to; a
 //! waiter that leaves while the message that it arrived is still unread is in the stack twice,
 //! through two different links.
@@ -17,21 +17,21 @@ use crate::loom::AtomicPtr;
 const ARRIVE: usize = 0;
 const LEAVE: usize = 1;
 const NOTIFY: usize = 2;
-const COME_BACK: usize = 3;
+const REQUEUE: usize = 3;
 const TAG: usize = 3;
 
 const _: () = assert!(std::mem::align_of::<Waiter>() > TAG);
 
-/// What somebody who could not have the turn leaves for its holder.
+/// What a thread that found the queue locked leaves for the combiner.
 pub(super) enum Message {
-    /// A waiter to put in line.
+    /// A waiter to put into the list.
     Arrive(Queued),
-    /// A waiter that called its wait off, to take out of line.
+    /// A waiter that cancelled its wait, to take out of the list.
     Leave(Ticket),
-    /// A notification for the waiters that are in line at this point.
+    /// A notification for the waiters that are in the list at this point.
     Notify(Notice),
-    /// A waiter to put at the head of the line, where it was before it was passed over.
-    ComeBack(Queued),
+    /// A waiter that was skipped, to put back at the head of the list.
+    Requeue(Queued),
 }
 
 pub(super) struct Inbox {
@@ -51,7 +51,7 @@ impl Inbox {
             Message::Arrive(waiter) => (waiter.into_ptr(), ARRIVE),
             Message::Leave(ticket) => (ticket.as_ptr(), LEAVE),
             Message::Notify(notice) => (notice.into_ptr(), NOTIFY),
-            Message::ComeBack(waiter) => (waiter.into_ptr(), COME_BACK),
+            Message::Requeue(waiter) => (waiter.into_ptr(), REQUEUE),
         };
         let message = node.as_ptr().map_addr(|addr| addr | tag);
         // ORDERING: Relaxed. The value is only compared and linked to, never looked into.
@@ -70,10 +70,10 @@ impl Inbox {
         }
     }
 
-    /// Whether nobody has left a message that the turn's holder would have to know of.
+    /// Whether nobody has left a message that the combiner would have to know of.
     pub(super) fn is_empty(&self) -> bool {
         // ORDERING: Relaxed. Whoever needs a message to be read has changed the queue's word after
-        // pushing it, and the turn's holder has read that change with Acquire.
+        // pushing it, and the combiner has read that change with Acquire.
         self.top.load(Relaxed).is_null()
     }
 
@@ -119,7 +119,7 @@ impl Iterator for Messages {
                 ARRIVE => Message::Arrive(Queued::from_ptr(node)),
                 LEAVE => Message::Leave(Ticket::from_ptr(node)),
                 NOTIFY => Message::Notify(Notice::from_ptr(node)),
-                _ => Message::ComeBack(Queued::from_ptr(node)),
+                _ => Message::Requeue(Queued::from_ptr(node)),
             }
         })
     }

@@ -1,21 +1,21 @@
-//! Heads that were called and do not come: passed over, and back in line.
+//! Heads that were woken and are not polled: skipped, and requeued.
 
-use super::{overtake::pass, *};
+use super::{barging::pass, *};
 
-/// One that was called and passed over, with nobody in line and no permit to be had.
-fn passed_over(queue: &Arc<Queue>) -> Wait {
+/// One that was woken and skipped, with nobody in the list and no permit to be had.
+fn skipped(queue: &Arc<Queue>) -> Wait {
     let wait = Wait::permits(queue, 1).queued();
     let other = Wait::permits(queue, 1).queued();
     queue.give(1);
     assert!(queue.try_take(1), "one may pass");
     queue.give(1);
     drop(other);
-    assert!(queue.try_take(1), "nobody is in line");
+    assert!(queue.try_take(1), "nobody is in the list");
     wait
 }
 
 #[test]
-fn one_that_does_not_come_is_passed_over_and_gets_its_permit_when_it_does() {
+fn one_that_does_not_come_is_skipped_and_gets_its_permit_when_it_does() {
     explore(2, || {
         let (queue, data) = (bounded(1, 1), Data::new());
         assert!(queue.try_take(1));
@@ -42,7 +42,7 @@ fn one_that_does_not_come_is_passed_over_and_gets_its_permit_when_it_does() {
 }
 
 #[test]
-fn one_that_was_passed_over_and_comes_back_is_passed_by_nobody() {
+fn one_that_was_skipped_and_is_requeued_is_passed_by_nobody() {
     explore(3, || {
         let queue = bounded(1, 1);
         assert!(queue.try_take(1));
@@ -71,11 +71,11 @@ fn one_that_was_passed_over_and_comes_back_is_passed_by_nobody() {
 }
 
 #[test]
-fn permit_granted_to_one_that_comes_back_is_not_taken_by_a_newcomer() {
-    // It has the turn, and puts itself in line, while nobody is known to be there.
+fn permit_granted_to_skipped_waiter_is_not_taken_by_a_newcomer() {
+    // It has the lock, and puts itself in the list, while nobody is known to be there.
     explore(3, || {
         let queue = bounded(0, 1);
-        let mut wait = passed_over(&queue);
+        let mut wait = skipped(&queue);
         let newcomer = spawn({
             let queue = queue.clone();
             move || {
@@ -97,10 +97,10 @@ fn permit_granted_to_one_that_comes_back_is_not_taken_by_a_newcomer() {
 }
 
 #[test]
-fn one_that_was_passed_over_sees_what_came_before_its_permit_was_given() {
+fn one_that_was_skipped_sees_what_came_before_its_permit_was_given() {
     explore(3, || {
         let (queue, data) = (bounded(0, 1), Data::new());
-        let mut wait = passed_over(&queue);
+        let mut wait = skipped(&queue);
         let giver = spawn({
             let (queue, data) = (queue.clone(), data.clone());
             move || {
@@ -122,25 +122,25 @@ fn one_that_was_passed_over_sees_what_came_before_its_permit_was_given() {
 }
 
 #[test]
-fn permit_granted_to_the_head_is_not_taken_by_one_that_was_passed_over() {
+fn permit_granted_to_the_head_is_not_taken_by_one_that_was_skipped() {
     explore(3, || {
         let queue = bounded(0, 1);
-        let mut absent = passed_over(&queue);
+        let mut skipped = skipped(&queue);
         let mut head = Wait::permits(&queue, 1).queued();
         queue.give(1);
         assert!(queue.try_take(1), "one may pass");
-        assert!(head.poll().is_pending(), "it comes in vain");
+        assert!(head.poll().is_pending(), "it finds nothing");
         let giver = spawn({
             let queue = queue.clone();
             move || queue.give(1)
         });
-        let had = absent.poll().is_ready();
+        let had = skipped.poll().is_ready();
         giver.join().unwrap();
         assert_eq!(queue.permits(), 0);
-        let [(first, seen), (last, other)] = if had || absent.wakes() > 1 {
-            [(&mut absent, 1), (&mut head, 1)]
+        let [(first, seen), (last, other)] = if had || skipped.wakes() > 1 {
+            [(&mut skipped, 1), (&mut head, 1)]
         } else {
-            [(&mut head, 1), (&mut absent, 1)]
+            [(&mut head, 1), (&mut skipped, 1)]
         };
         if !had {
             first.runs(seen);
@@ -154,8 +154,8 @@ fn permit_granted_to_the_head_is_not_taken_by_one_that_was_passed_over() {
 }
 
 #[test]
-fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
-    // The release leaves its permit to the arrival's turn, and the head, which was passed to the
+fn permit_that_an_skipped_head_leaves_reaches_one_that_arrives_with_it() {
+    // The release leaves its permit to the arrival's combiner, and the head, which was passed to the
     // limit, does not come.
     explore(3, || {
         let queue = bounded(0, 1);
@@ -180,10 +180,10 @@ fn permit_that_an_absent_head_leaves_reaches_one_that_arrives_with_it() {
 }
 
 #[test]
-fn one_that_comes_back_is_granted_the_next_permit() {
+fn skipped_waiter_is_granted_the_next_permit() {
     explore(0, || {
         let queue = bounded(0, 1);
-        let mut wait = passed_over(&queue);
+        let mut wait = skipped(&queue);
         assert!(wait.poll().is_pending());
         queue.give(1);
         assert_eq!((queue.permits(), wait.wakes()), (0, 2), "it may be passed");
@@ -194,16 +194,16 @@ fn one_that_comes_back_is_granted_the_next_permit() {
 }
 
 #[test]
-fn returned_head_is_passed_by_nobody_in_a_pause() {
+fn requeued_head_is_passed_by_nobody_in_a_pause() {
     explore(5, || {
         let queue = bounded(0, 1);
-        // Somebody who wants one, passed over.
+        // Somebody who wants one, skipped.
         let mut one = Wait::permits(&queue, 1).queued();
         queue.give(1);
         assert!(queue.try_take(1));
         queue.give(1);
         assert!(queue.try_take(1));
-        // Somebody who wants two, passed over.
+        // Somebody who wants two, skipped.
         let mut two = Wait::permits(&queue, 2).queued();
         queue.give(2);
         assert!(queue.try_take(1));
@@ -217,7 +217,7 @@ fn returned_head_is_passed_by_nobody_in_a_pause() {
             move || {
                 queue.give(1);
                 queue.give(1);
-                assert!(!queue.try_take(1), "passed one who has returned");
+                assert!(!queue.try_take(1), "passed one who was requeued");
             }
         });
         queue.give(1);
@@ -243,7 +243,7 @@ fn arrival_is_granted_what_a_passed_head_does_not_come_for() {
             small.poll().is_ready(),
             "it waits for a permit that is there"
         );
-        assert_eq!(queue.len(), 0, "the head was not passed over");
+        assert_eq!(queue.len(), 0, "the head was not skipped");
         queue.give(2);
         large.runs(0);
         queue.give(2);
@@ -252,18 +252,18 @@ fn arrival_is_granted_what_a_passed_head_does_not_come_for() {
 }
 
 #[test]
-fn those_who_come_back_are_granted_in_the_order_in_which_they_do() {
+fn those_who_be_requeued_are_granted_in_the_order_in_which_they_do() {
     explore(0, || {
         let queue = bounded(0, 1);
         let mut waits = [(); 3].map(|()| Wait::permits(&queue, 1).queued());
-        // Each is called, and passed to the limit; the last one stays in line.
+        // Each is woken, and passed to the limit; the last one stays in the list.
         for _ in 0..3 {
             queue.give(1);
             assert!(queue.try_take(1), "one may pass each");
         }
         let [first, second, third] = &mut waits;
-        assert_eq!(queue.len(), 1, "two were passed over");
-        // The second comes back before the first does.
+        assert_eq!(queue.len(), 1, "two were skipped");
+        // The second is requeued before the first does.
         assert!(second.poll().is_pending());
         assert!(first.poll().is_pending());
         assert_eq!(queue.len(), 3);

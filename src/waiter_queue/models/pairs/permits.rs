@@ -1,7 +1,7 @@
-//! Permits. There is one to begin with, and whoever stands in line before all begins needs two.
+//! Permits. There is one to begin with, and whoever stands in the list before all begins needs two.
 //!
 //! When all are through and the woken have been polled,
-//! - nothing is left undone: somebody who looks after the line finds nothing to do;
+//! - nothing is left undone: somebody who looks after the list finds nothing to do;
 //! - every permit is with somebody, in the queue, or taken away;
 //! - whoever still waits gets its permits when they are given.
 
@@ -10,7 +10,7 @@ use super::*;
 /// What the operations find, and what they leave.
 struct Scene {
     queue: Arc<Queue>,
-    /// Those who stand in line when all begins, one for each operation that needs one.
+    /// Those who stand in the list when all begins, one for each operation that needs one.
     line: Vec<Wait>,
     /// How many permits there are in all.
     permits: isize,
@@ -33,12 +33,12 @@ type Op = super::Op<Done>;
 #[derive(Clone, Copy, PartialEq)]
 enum Begin {
     Strict,
-    Overtaking,
-    /// The head of the line has been called, and has not come.
+    Barging,
+    /// The head of the list has been woken, and has not come.
     Called,
 }
 
-use Begin::{Called, Overtaking, Strict};
+use Begin::{Barging, Called, Strict};
 
 mod ops {
     use super::*;
@@ -100,22 +100,20 @@ mod ops {
     }
 
     pub(super) fn close(queue: Arc<Queue>, _: Option<Wait>) -> Done {
-        if queue.bar() {
-            queue.serve_if_free();
-        }
+        queue.close();
         Done {
             closed: true,
             ..Done::default()
         }
     }
 
-    /// One that stands in line leaves.
+    /// One that stands in the list leaves.
     pub(super) fn cancel(_: Arc<Queue>, wait: Option<Wait>) -> Done {
         drop(wait.unwrap());
         Done::default()
     }
 
-    /// One that stands in line is polled by another task.
+    /// One that stands in the list is polled by another task.
     pub(super) fn move_away(_: Arc<Queue>, of: Option<Wait>) -> Done {
         let mut of = of.unwrap();
         of.probe = Probe::new();
@@ -123,8 +121,8 @@ mod ops {
     }
 }
 
-/// Whether the operation is one of somebody in line.
-fn is_in_line(op: Op) -> bool {
+/// Whether the operation is one of somebody in the list.
+fn is_in_the_list(op: Op) -> bool {
     [ops::cancel as Op, ops::move_away as Op]
         .iter()
         .any(|it| std::ptr::fn_addr_eq(*it, op))
@@ -136,7 +134,7 @@ impl Scene {
             Begin::Strict => queue(1),
             _ => bounded(1, 1),
         };
-        let in_line = ops.iter().filter(|op| is_in_line(**op)).count();
+        let in_line = ops.iter().filter(|op| is_in_the_list(**op)).count();
         let line = (0..in_line)
             .map(|_| Wait::permits(&queue, 2).queued())
             .collect();
@@ -168,23 +166,23 @@ impl Scene {
     fn run(&mut self, seen: &mut Vec<usize>) {
         run(&mut self.waits, seen, |wait, outcome| match outcome {
             Some(Outcome::Granted) => self.permits -= wait.need as isize,
-            _ => assert!(self.is_closed, "turned away for nothing"),
+            _ => assert!(self.is_closed, "refused for nothing"),
         });
     }
 
     /// Whether anything was left undone.
     fn check(&self) {
         let before = (wakes(&self.waits), self.queue.len(), self.queue.permits());
-        assert_eq!(before.1, self.waits.len(), "the line is miscounted");
+        assert_eq!(before.1, self.waits.len(), "the list is miscounted");
         assert_eq!(before.2, self.permits, "a permit is lost, or had by two");
-        self.queue.serve_if_free();
+        self.queue.combine_if_unlocked();
         let after = (wakes(&self.waits), self.queue.len(), self.queue.permits());
         assert_eq!(before, after, "something was left undone");
     }
 
     fn play<const N: usize>(mut self, ops: [Op; N]) {
         let line = std::mem::take(&mut self.line);
-        for done in meet(&self.queue, line, ops, is_in_line) {
+        for done in meet(&self.queue, line, ops, is_in_the_list) {
             self.end(done);
         }
 
@@ -192,7 +190,7 @@ impl Scene {
         self.run(&mut seen);
         self.check();
         if self.is_closed {
-            assert!(self.waits.is_empty(), "somebody waits behind the bar");
+            assert!(self.waits.is_empty(), "somebody waits behind the close");
             return;
         }
         let needs: usize = self.waits.iter().map(|it| it.need).sum();
@@ -226,6 +224,6 @@ macro_rules! scenes {
 
 scenes! {
     nothing_is_lost_in_a_strict_queue_between: Strict
-    nothing_is_lost_with_overtaking_between: Overtaking
-    nothing_is_lost_once_the_head_is_called_between: Called
+    nothing_is_lost_with_barging_between: Barging
+    nothing_is_lost_once_the_head_is_woken_between: Called
 }

@@ -1,4 +1,4 @@
-//! Events. Somebody stands last in line, and stays there.
+//! Events. Somebody stands last in the list, and stays there.
 
 use super::*;
 
@@ -9,7 +9,7 @@ struct Done {
     set: bool,
     /// How many waits it has ended.
     ended: usize,
-    /// How many it has called off.
+    /// How many it has cancelled.
     left: usize,
     /// Who waits.
     wait: Option<Wait>,
@@ -44,7 +44,7 @@ mod ops {
         Done::default()
     }
 
-    /// One that stands in line leaves.
+    /// One that stands in the list leaves.
     pub(super) fn cancel(_: Arc<Queue>, wait: Option<Wait>) -> Done {
         drop(wait.unwrap());
         Done {
@@ -53,7 +53,7 @@ mod ops {
         }
     }
 
-    /// One that stands in line is polled by another task.
+    /// One that stands in the list is polled by another task.
     pub(super) fn move_away(_: Arc<Queue>, of: Option<Wait>) -> Done {
         let mut of = of.unwrap();
         of.probe = Probe::new();
@@ -61,8 +61,8 @@ mod ops {
     }
 }
 
-/// Whether the operation is one of somebody in line.
-fn is_in_line(op: Op<Done>) -> bool {
+/// Whether the operation is one of somebody in the list.
+fn is_in_the_list(op: Op<Done>) -> bool {
     [ops::cancel as Op<Done>, ops::move_away as Op<Done>]
         .iter()
         .any(|it| std::ptr::fn_addr_eq(*it, op))
@@ -70,14 +70,14 @@ fn is_in_line(op: Op<Done>) -> bool {
 
 fn play<const N: usize>(ops: [Op<Done>; N]) {
     let queue = Arc::new(Queue::gate());
-    let in_line = ops.iter().filter(|op| is_in_line(**op)).count();
+    let in_line = ops.iter().filter(|op| is_in_the_list(**op)).count();
     let line: Vec<_> = (0..in_line)
         .map(|_| Wait::notice(&queue).queued())
         .collect();
     let mut waits = vec![Wait::notice(&queue).queued()];
 
     let mut all = Done::default();
-    for done in meet(&queue, line, ops, is_in_line) {
+    for done in meet(&queue, line, ops, is_in_the_list) {
         all.set |= done.set;
         all.ended += done.ended;
         all.left += done.left;
@@ -86,13 +86,13 @@ fn play<const N: usize>(ops: [Op<Done>; N]) {
 
     let mut seen = Vec::new();
     run(&mut waits, &mut seen, |_, _| all.ended += 1);
-    assert_eq!(queue.len(), waits.len(), "the line is miscounted");
-    // Those who were in line from the beginning and stayed.
+    assert_eq!(queue.len(), waits.len(), "the list is miscounted");
+    // Those who were in the list from the beginning and stayed.
     let stayed = in_line + 1 - all.left;
-    assert!(all.set || all.ended == 0, "let go by nobody");
-    assert!(!all.set || all.ended >= stayed, "somebody was not let go");
+    assert!(all.set || all.ended == 0, "released by nobody");
+    assert!(!all.set || all.ended >= stayed, "somebody was not released");
     assert!(
-        !queue.is_barred() || waits.is_empty(),
+        !queue.is_no_wait() || waits.is_empty(),
         "somebody waits for an event that is set"
     );
 

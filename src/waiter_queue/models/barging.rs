@@ -1,4 +1,4 @@
-//! Waiters who are called, newcomers who pass them, and the bound on those.
+//! Waiters that are woken, newcomers that barge past them, and the bound on those.
 
 use super::*;
 
@@ -13,7 +13,7 @@ pub(super) fn pass(queue: &Queue, data: &Data) -> bool {
 }
 
 #[test]
-fn called_waiter_gets_the_permit_though_a_newcomer_takes_it_first() {
+fn woken_waiter_gets_the_permit_though_a_newcomer_takes_it_first() {
     explore(4, || {
         let (queue, data) = (bounded(0, 1), Data::new());
         let mut wait = Wait::permits(&queue, 1).queued();
@@ -31,7 +31,7 @@ fn called_waiter_gets_the_permit_though_a_newcomer_takes_it_first() {
 }
 
 #[test]
-fn called_waiter_that_looks_meanwhile_gets_the_permit() {
+fn woken_waiter_that_looks_meanwhile_gets_the_permit() {
     explore(3, || {
         let (queue, data) = (bounded(0, 1), Data::new());
         let mut wait = Wait::permits(&queue, 1).queued();
@@ -58,7 +58,7 @@ fn called_waiter_that_looks_meanwhile_gets_the_permit() {
 }
 
 #[test]
-fn called_waiter_with_a_new_waker_is_woken_by_it() {
+fn woken_waiter_with_a_new_waker_is_woken_by_it() {
     explore(2, || {
         let queue = bounded(0, 1);
         let old = Wait::permits(&queue, 1).queued();
@@ -87,7 +87,7 @@ fn called_waiter_with_a_new_waker_is_woken_by_it() {
 }
 
 #[test]
-fn call_of_a_leaver_passes_on() {
+fn wake_of_a_leaver_passes_on() {
     explore(3, || {
         let queue = bounded(0, 1);
         let first = Wait::permits(&queue, 1).queued();
@@ -105,7 +105,7 @@ fn call_of_a_leaver_passes_on() {
 }
 
 #[test]
-fn call_of_a_leaver_passes_on_past_a_newcomer() {
+fn wake_of_a_leaver_passes_on_past_a_newcomer() {
     explore(2, || {
         let (queue, data) = (bounded(1, 1), Data::new());
         assert!(queue.try_take(1));
@@ -158,7 +158,7 @@ fn newcomers_pass_no_more_than_the_limit() {
         let mut wait = Wait::permits(&queue, 1).queued();
         let newcomers = [(); 2].map(|()| {
             let queue = queue.clone();
-            // One that takes and keeps, so that nobody is passed over.
+            // One that takes and keeps, so that nobody is skipped.
             spawn(move || queue.try_take(1))
         });
         queue.give(2);
@@ -174,7 +174,7 @@ fn newcomers_pass_no_more_than_the_limit() {
 }
 
 #[test]
-fn more_permits_than_the_called_one_needs_go_to_the_next() {
+fn more_permits_than_the_woken_head_needs_go_to_the_next() {
     explore(3, || {
         let queue = bounded(0, 1);
         let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
@@ -194,7 +194,7 @@ fn more_permits_than_the_called_one_needs_go_to_the_next() {
 }
 
 #[test]
-fn large_need_is_called_for_and_met() {
+fn large_need_is_woken_for_and_met() {
     explore(2, || {
         let queue = bounded(0, 1);
         let mut large = Wait::permits(&queue, 2).queued();
@@ -222,16 +222,14 @@ fn large_need_is_called_for_and_met() {
 }
 
 #[test]
-fn called_waiter_is_turned_away_by_the_bar() {
+fn woken_waiter_is_refused_by_the_close() {
     explore(3, || {
         let queue = bounded(0, 1);
         let mut wait = Wait::permits(&queue, 1).queued();
         let closer = spawn({
             let queue = queue.clone();
             move || {
-                if queue.bar() {
-                    queue.serve_if_free();
-                }
+                queue.close();
             }
         });
         queue.give(1);
@@ -248,7 +246,7 @@ fn called_waiter_is_turned_away_by_the_bar() {
 }
 
 #[test]
-fn one_that_looks_in_line_may_pass_and_is_not_granted_twice() {
+fn one_that_looks_in_the_list_may_pass_and_is_not_granted_twice() {
     explore(3, || {
         let (queue, data) = (bounded(0, 2), Data::new());
         let mut first = Wait::permits(&queue, 1).queued();
@@ -272,7 +270,7 @@ fn one_that_looks_in_line_may_pass_and_is_not_granted_twice() {
 }
 
 #[test]
-fn lock_with_overtaking_is_had_by_one_of_two_at_a_time() {
+fn lock_with_barging_is_had_by_one_of_two_at_a_time() {
     explore(2, || {
         let mutex = Arc::new(crate::Mutex::with_fairness(0, crate::Fairness::Bounded(1)));
         let add = |mutex: Arc<crate::Mutex<usize>>| {
@@ -290,7 +288,7 @@ fn lock_with_overtaking_is_had_by_one_of_two_at_a_time() {
 }
 
 #[test]
-fn lock_with_overtaking_is_had_by_one_of_three_at_a_time() {
+fn lock_with_barging_is_had_by_one_of_three_at_a_time() {
     explore(2, || {
         let mutex = Arc::new(crate::Mutex::with_fairness(0, crate::Fairness::Bounded(1)));
         let add = |mutex: Arc<crate::Mutex<usize>>| move || *block_on(mutex.lock()) += 1;
@@ -302,8 +300,8 @@ fn lock_with_overtaking_is_had_by_one_of_three_at_a_time() {
 }
 
 #[test]
-fn called_waiter_that_comes_in_vain_is_called_again() {
-    // The permit is given before it says so, and left to it, or after, and then it is called.
+fn woken_waiter_that_finds_nothing_is_woken_again() {
+    // The permit is given before it says so, and left to it, or after, and then it is woken.
     explore(4, || {
         let queue = bounded(0, 2);
         let mut wait = Wait::permits(&queue, 1).queued();
@@ -345,7 +343,7 @@ fn one_that_is_granted_while_it_passes_has_one_permit() {
 }
 
 #[test]
-fn waiter_that_is_called_while_its_waker_changes_is_not_lost() {
+fn waiter_that_is_woken_while_its_waker_changes_is_not_lost() {
     explore(4, || {
         let queue = bounded(0, 1);
         let mut wait = Wait::permits(&queue, 1).queued();
@@ -364,7 +362,7 @@ fn waiter_that_is_called_while_its_waker_changes_is_not_lost() {
 }
 
 #[test]
-fn permit_granted_to_a_leaver_behind_a_called_head_is_not_lost() {
+fn permit_granted_to_a_leaver_behind_a_woken_head_is_not_lost() {
     explore(3, || {
         let queue = bounded(0, 1);
         let [mut first, second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
@@ -384,7 +382,7 @@ fn permit_granted_to_a_leaver_behind_a_called_head_is_not_lost() {
 // ---- step by step ----
 
 #[test]
-fn one_in_line_passes_the_head_as_a_newcomer_may() {
+fn one_in_the_list_passes_the_head_as_a_newcomer_may() {
     explore(0, || {
         let queue = bounded(0, 1);
         let [mut first, mut second, mut third] =
@@ -393,7 +391,7 @@ fn one_in_line_passes_the_head_as_a_newcomer_may() {
         assert_eq!((first.wakes(), second.wakes()), (1, 0));
         assert!(second.poll().is_ready(), "one may pass");
         assert!(third.poll().is_pending(), "there is nothing to take");
-        assert!(first.poll().is_pending(), "it comes in vain");
+        assert!(first.poll().is_pending(), "it finds nothing");
         queue.give(1);
         assert_eq!((queue.permits(), first.wakes()), (0, 2));
         first.runs(1);
@@ -412,9 +410,9 @@ fn nobody_passes_a_head_that_was_passed_to_the_limit() {
         let mut first = Wait::permits(&queue, 2).queued();
         let [mut second, mut third] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
         queue.give(1);
-        assert!(second.poll().is_ready(), "one in line may pass");
+        assert!(second.poll().is_ready(), "one in the list may pass");
         queue.give(1);
-        assert!(third.poll().is_pending(), "one in line may not");
+        assert!(third.poll().is_pending(), "one in the list may not");
         assert!(!queue.try_take(1), "a newcomer may not");
         queue.give(1);
         assert_eq!((queue.permits(), first.wakes()), (0, 1));
@@ -472,7 +470,7 @@ fn head_is_passed_to_the_limit_though_the_last_one_left() {
 }
 
 #[test]
-fn bar_turns_away_whoever_was_called_or_passed_over() {
+fn close_refuses_whoever_was_woken_or_skipped() {
     explore(0, || {
         let queue = bounded(0, 1);
         let [mut first, mut second] = [(); 2].map(|()| Wait::permits(&queue, 1).queued());
@@ -482,10 +480,10 @@ fn bar_turns_away_whoever_was_called_or_passed_over() {
         assert_eq!(
             (first.wakes(), second.wakes()),
             (1, 1),
-            "the first was passed over"
+            "the first was skipped"
         );
-        assert!(queue.bar());
-        assert!(!queue.try_take(1), "past the bar");
+        queue.close();
+        assert!(!queue.try_take(1), "past the close");
         assert_eq!(second.poll(), Poll::Ready(Some(Outcome::Refused)));
         assert_eq!(first.poll(), Poll::Ready(None));
         assert_eq!((queue.permits(), queue.len()), (1, 0));
@@ -493,7 +491,7 @@ fn bar_turns_away_whoever_was_called_or_passed_over() {
 }
 
 #[test]
-fn called_head_is_not_passed_over_for_nothing() {
+fn woken_head_is_not_skipped_for_nothing() {
     explore(0, || {
         let queue = bounded(0, 1);
         let mut first = Wait::permits(&queue, 1).queued();

@@ -1,4 +1,4 @@
-//! The bar: semaphores that close, events that are set.
+//! Closing: semaphores that close, events that are set.
 
 use super::*;
 use crate::{
@@ -8,13 +8,11 @@ use crate::{
 
 /// What a semaphore does to close.
 fn close(queue: &Queue) {
-    if queue.bar() {
-        queue.serve_if_free();
-    }
+    queue.close();
 }
 
 #[test]
-fn closing_turns_away_whoever_arrives_meanwhile() {
+fn closing_refuses_whoever_arrives_meanwhile() {
     explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let closer = spawn({
@@ -35,7 +33,7 @@ fn closing_turns_away_whoever_arrives_meanwhile() {
 }
 
 #[test]
-fn closing_turns_away_whoever_was_about_to_take_a_permit() {
+fn closing_refuses_whoever_was_about_to_take_a_permit() {
     explore(4, || {
         let (queue, data) = (queue(0), Data::new());
         let closer = spawn({
@@ -129,10 +127,10 @@ fn closing_brings_along_what_came_before_it() {
             move || {
                 data.add(1);
                 close(&queue);
-                assert!(!queue.try_take(1), "past the bar");
+                assert!(!queue.try_take(1), "past the close");
             }
         });
-        if queue.is_barred() {
+        if queue.is_no_wait() {
             assert_eq!(data.read(), 1);
         }
         closer.join().unwrap();
@@ -174,7 +172,7 @@ impl EventPoll {
 }
 
 #[test]
-fn event_lets_go_whoever_waits_when_it_is_set_though_it_is_reset() {
+fn event_releases_whoever_waits_when_it_is_set_though_it_is_reset() {
     explore(3, || {
         let event = Arc::new(Event::new());
         let mut waiting = EventPoll::new(&event);
@@ -198,7 +196,7 @@ fn event_lets_go_whoever_waits_when_it_is_set_though_it_is_reset() {
 }
 
 #[test]
-fn event_lets_go_whoever_waits_when_it_is_set_though_another_resets_it() {
+fn event_releases_whoever_waits_when_it_is_set_though_another_resets_it() {
     explore(3, || {
         let event = Arc::new(Event::new());
         let mut waiting = EventPoll::new(&event);
@@ -257,7 +255,7 @@ fn event_that_was_reset_keeps_whoever_comes_then() {
         setter.join().unwrap();
         assert!(before.end());
         if reset {
-            assert!(!after.end(), "let go by the set before the reset");
+            assert!(!after.end(), "released by the set before the reset");
             event.set();
             assert!(after.end());
         }
@@ -291,7 +289,7 @@ fn event_set_by_two_lets_everybody_go_once() {
 }
 
 /// One who sets, resets, waits and sets again, while `others` do what they do.
-fn event_lets_go_what_waits_beside(others: Vec<fn(Arc<Event>)>, openings: usize) {
+fn event_releases_what_waits_beside(others: Vec<fn(Arc<Event>)>, openings: usize) {
     let event = Arc::new(Event::new());
     for _ in 0..openings {
         event.set();
@@ -314,35 +312,35 @@ fn event_lets_go_what_waits_beside(others: Vec<fn(Arc<Event>)>, openings: usize)
 }
 
 #[test]
-fn event_reset_by_two_lets_go_whoever_waits_when_it_is_set() {
+fn event_reset_by_two_releases_whoever_waits_when_it_is_set() {
     explore(4, || {
-        event_lets_go_what_waits_beside(vec![|event| event.reset()], 0)
+        event_releases_what_waits_beside(vec![|event| event.reset()], 0)
     });
 }
 
 #[test]
-fn event_reset_by_three_lets_go_whoever_waits_when_it_is_set() {
+fn event_reset_by_three_releases_whoever_waits_when_it_is_set() {
     explore(2, || {
-        event_lets_go_what_waits_beside(vec![|event| event.reset(), |event| event.reset()], 0)
+        event_releases_what_waits_beside(vec![|event| event.reset(), |event| event.reset()], 0)
     });
 }
 
 #[test]
-fn event_set_by_two_and_reset_by_two_lets_go_whoever_waits() {
+fn event_set_by_two_and_reset_by_two_releases_whoever_waits() {
     explore(2, || {
         let set_and_reset = |event: Arc<Event>| {
             event.set();
             event.reset();
         };
-        event_lets_go_what_waits_beside(vec![set_and_reset, |event| event.set()], 0)
+        event_releases_what_waits_beside(vec![set_and_reset, |event| event.set()], 0)
     });
 }
 
 #[test]
-fn event_whose_count_begins_anew_lets_go_whoever_waits() {
+fn event_whose_count_begins_anew_releases_whoever_waits() {
     for openings in 0..=OPENINGS.unwrap() as usize {
         explore(3, move || {
-            event_lets_go_what_waits_beside(
+            event_releases_what_waits_beside(
                 vec![|event| {
                     event.set();
                     event.reset();
@@ -369,14 +367,14 @@ fn event_that_two_reset_keeps_whoever_comes_after_it_was_set() {
         assert!(!after.poll());
         resetter.join().unwrap();
         assert!(before.end());
-        assert!(!after.end(), "let go by the set before the reset");
+        assert!(!after.end(), "released by the set before the reset");
         event.set();
         assert!(after.end());
     });
 }
 
 #[test]
-fn event_that_another_sets_and_resets_lets_go_only_whoever_came_before() {
+fn event_that_another_sets_and_resets_releases_only_whoever_came_before() {
     explore(3, || {
         let event = Arc::new(Event::new());
         let mut before = EventPoll::new(&event);
@@ -397,7 +395,10 @@ fn event_that_another_sets_and_resets_lets_go_only_whoever_came_before() {
         resetter.join().unwrap();
         assert!(before.end());
         if is_set {
-            assert!(!seen && !after.end(), "let go by the set before the reset");
+            assert!(
+                !seen && !after.end(),
+                "released by the set before the reset"
+            );
         }
         event.set();
         assert!(seen || after.end());

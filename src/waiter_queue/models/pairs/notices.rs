@@ -1,4 +1,4 @@
-//! Notifications. Somebody stands last in line, and stays there.
+//! Notifications. Somebody stands last in the list, and stays there.
 
 use super::*;
 
@@ -11,7 +11,7 @@ struct Done {
     all: bool,
     /// How many waits it has ended, by a notification.
     ended: usize,
-    /// How many it has called off.
+    /// How many it has cancelled.
     left: usize,
     /// Who waits.
     wait: Option<Wait>,
@@ -49,7 +49,7 @@ mod ops {
         }
     }
 
-    /// One that stands in line leaves.
+    /// One that stands in the list leaves.
     pub(super) fn cancel(_: Arc<Queue>, wait: Option<Wait>) -> Done {
         drop(wait.unwrap());
         Done {
@@ -58,7 +58,7 @@ mod ops {
         }
     }
 
-    /// One that stands in line is polled by another task.
+    /// One that stands in the list is polled by another task.
     pub(super) fn move_away(_: Arc<Queue>, of: Option<Wait>) -> Done {
         let mut of = of.unwrap();
         of.probe = Probe::new();
@@ -66,8 +66,8 @@ mod ops {
     }
 }
 
-/// Whether the operation is one of somebody in line.
-fn is_in_line(op: Op<Done>) -> bool {
+/// Whether the operation is one of somebody in the list.
+fn is_in_the_list(op: Op<Done>) -> bool {
     [ops::cancel as Op<Done>, ops::move_away as Op<Done>]
         .iter()
         .any(|it| std::ptr::fn_addr_eq(*it, op))
@@ -75,14 +75,14 @@ fn is_in_line(op: Op<Done>) -> bool {
 
 fn play<const N: usize>(ops: [Op<Done>; N]) {
     let queue = queue(0);
-    let in_line = ops.iter().filter(|op| is_in_line(**op)).count();
+    let in_line = ops.iter().filter(|op| is_in_the_list(**op)).count();
     let line: Vec<_> = (0..in_line)
         .map(|_| Wait::notice(&queue).queued())
         .collect();
     let mut waits = vec![Wait::notice(&queue).queued()];
 
     let mut all = Done::default();
-    for done in meet(&queue, line, ops, is_in_line) {
+    for done in meet(&queue, line, ops, is_in_the_list) {
         all.sent += done.sent;
         all.all |= done.all;
         all.ended += done.ended;
@@ -95,8 +95,8 @@ fn play<const N: usize>(ops: [Op<Done>; N]) {
         assert_ne!(outcome, Some(Outcome::Refused));
         all.ended += 1;
     });
-    assert_eq!(queue.len(), waits.len(), "the line is miscounted");
-    // Those who were in line from the beginning and stayed.
+    assert_eq!(queue.len(), waits.len(), "the list is miscounted");
+    // Those who were in the list from the beginning and stayed.
     let stayed = in_line + 1 - all.left;
     let due = if all.all {
         stayed

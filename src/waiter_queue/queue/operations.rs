@@ -1,0 +1,199 @@
+//! What is done to a queue without waiting: taking and giving permits, closing, opening, notifying.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+use super::{
+    combiner::Queue,
+    inbox::Message,
+    waiter::Notice,
+    word::{BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, OPENINGS, QUEUED, SHIFT, permits},
+};
+
+impl<H> Queue<H> {
+    // ---- permits ----
+
+    /// The word without the `need` permits that a newcomer takes, if it may.
+    ///
+    /// Nobody may while the queue is locked, even if nobody is known to wait: the combiner may be
+    /// granting what is there to an arrival that it has found in the inbox, and that has not set
+    /// `QUEUED` yet.
+    #[inline]
+    pub(super) fn after_take(&self, word: usize, need: usize) -> Option<usize> {
+        let is_there = permits(word) >= need as isize;
+        if is_there && word & (QUEUED | LOCKED | NO_WAIT) == 0 {
+            Some(word - (need << SHIFT))
+        } else if is_there && word & (LOCKED | NO_WAIT) == 0 && !self.is_limit_reached(word) {
+            Some(word - (need << SHIFT) + BARGED_ONE)
+        } else {
+            None
+        }
+    }
+
+    /// Takes `need` permits, if they are there and a newcomer may take them.
+    #[inline]
+    pub(crate) fn try_take(&self, need: usize) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        while let Some(next) = self.after_take(word, need) {
+            // ORDERING: Acquire pairs with the release in `give`: what was done with the permits
+            // before happened before. Other changes of the word keep up its release sequence.
+            match self
+                .word
+                .compare_exchange_weak(word, next, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Gives `count` permits, of which there are never more than `MAX_PERMITS` in all.
+    #[inline]
+    pub(crate) fn give(&self, count: usize) {
+        self.give_and(count, || ());
+    }
+
+    /// Gives `count` permits, and calls `then` before anybody is woken.
+    #[inline]
+    pub(crate) fn give_and(&self, count: usize, then: impl FnOnce()) {
+        // ORDERING: Release pairs with `try_take` and with the combiner's reading of the word.
+        let word = self.word.fetch_add(count << SHIFT, Release);
+        then();
+        if word & QUEUED != 0 {
+            self.given(word.wrapping_add(count << SHIFT));
+        }
+    }
+
+    /// Sees to it that permits that were given, which made it `word`, reach those who wait.
+    #[cold]
+    fn given(&self, word: usize) {
+        if !self.is_for_woken_head(word) {
+            self.combine_if_unlocked();
+        }
+    }
+
+    /// Takes up to `count` permits away, as many as there are, and returns how many.
+    ///
+    /// Takes none while there is a combiner: what is there then may be granted already.
+    pub(crate) fn reduce(&self, count: usize) -> usize {
+        // ORDERING: Relaxed, here and below. Nothing is handed over.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let taken = if word & LOCKED != 0 {
+                0
+            } else {
+                count.min(permits(word).max(0) as usize)
+            };
+            let next = word.wrapping_sub(taken << SHIFT);
+            match self
+                .word
+                .compare_exchange_weak(word, next, Relaxed, Relaxed)
+            {
+                Ok(_) => return taken,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes `count` permits away, into debt if need be.
+    pub(crate) fn forget(&self, count: usize) {
+        // ORDERING: Relaxed. Nothing is handed over.
+        self.word.fetch_sub(count << SHIFT, Relaxed);
+    }
+
+    /// How many permits there are; negative in debt.
+    pub(crate) fn permits(&self) -> isize {
+        // ORDERING: Relaxed. A snapshot.
+        permits(self.word.load(Relaxed))
+    }
+
+    // ---- closing ----
+
+    /// Whether nobody queues: the queue is closed, or is a gate that is open.
+    #[inline]
+    pub(crate) fn is_no_wait(&self) -> bool {
+        // ORDERING: Acquire pairs with `close` and `open`: what came before them happened before.
+        self.word.load(Acquire) & NO_WAIT != 0
+    }
+
+    /// Closes the queue, for good: from here on nobody queues, and those who wait are refused.
+    pub(crate) fn close(&self) {
+        // ORDERING: Release pairs with the acquire of whoever sees the queue closed. What those who queued
+        // before have left is acquired by the combiner that refuses them.
+        if self.word.fetch_or(NO_WAIT, Release) & QUEUED != 0 {
+            self.combine_if_unlocked();
+        }
+    }
+
+    // ---- the gate ----
+
+    /// Opens a gate: its waiters' waits end, and nobody queues until it is [shut](Self::shut).
+    pub(crate) fn open(&self) {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let next = if word & NO_WAIT != 0 {
+                word
+            } else if permits(word) == OPENINGS {
+                // The count begins anew.
+                word & ((1 << SHIFT) - 1) | NO_WAIT
+            } else {
+                (word + (1 << SHIFT)) | NO_WAIT
+            };
+            // ORDERING: Release pairs with the acquire of whoever sees the gate open, or shuts it, and
+            // with the combiner's reading of the word. Release, too, if it is open already: what came
+            // before this call then happened before it is shut.
+            match self
+                .word
+                .compare_exchange_weak(word, next, Release, Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        if word & (NO_WAIT | QUEUED) == QUEUED {
+            if permits(word) == OPENINGS {
+                // None of them is told from those who will come by the count.
+                self.notify_queued(EVERYONE);
+            } else {
+                self.combine_if_unlocked();
+            }
+        }
+    }
+
+    /// Shuts a gate: whoever comes from here on waits until it is opened again.
+    pub(crate) fn shut(&self) {
+        // ORDERING: Acquire pairs with `open`: whoever shuts a gate, and then looks at what it was opened
+        // for, sees that. What waiters see comes from `open` alone.
+        self.word.fetch_and(!NO_WAIT, Acquire);
+    }
+
+    // ---- notifying ----
+
+    /// Ends the waits of the first `count` in the list. A queue without permits only.
+    #[inline]
+    pub(crate) fn notify(&self, count: usize) {
+        // ORDERING: AcqRel. If this comes after an arrival's change of the word, it sees `QUEUED`;
+        // if before, the arrival sees all that this caller has done.
+        if self.word.fetch_or(0, AcqRel) & QUEUED != 0 {
+            self.notify_queued(count);
+        }
+    }
+
+    /// Ends the waits of all who wait now. A queue without permits only.
+    #[inline]
+    pub(crate) fn notify_all(&self) {
+        self.notify(EVERYONE);
+    }
+
+    #[cold]
+    fn notify_queued(&self, count: usize) {
+        if self.try_lock() {
+            self.combine_after(|list, combiner| self.grant_notice(list, count, combiner));
+        } else {
+            self.inbox.push(Message::Notify(Notice::new(count)));
+            self.request_pass();
+        }
+    }
+}
