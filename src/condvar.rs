@@ -8,7 +8,9 @@ mod guard;
 mod wait;
 
 use guard::Guard;
-pub use wait::{CondvarWait, CondvarWaitTimeout, CondvarWaitTimeoutWhile, CondvarWaitWhile};
+pub use wait::{
+    CondvarWait, CondvarWaitTimeout, CondvarWaitTimeoutWhile, CondvarWaitWhile, WaitTimeoutResult,
+};
 
 /// A condition variable: std's, over the guards of [`Mutex`](crate::Mutex).
 ///
@@ -430,19 +432,5 @@ impl fmt::Debug for Condvar {
         f.debug_struct("Condvar")
             .field("waiter_count", &self.waiter_count())
             .finish()
-    }
-}
-
-/// Whether a wait of a [`Condvar`] ended because its time had run out.
-///
-/// Yielded by [`Condvar::wait_timeout`] and [`Condvar::wait_timeout_while`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitTimeoutResult(bool);
-
-impl WaitTimeoutResult {
-    /// Returns whether the time had run out.
-    #[must_use]
-    pub fn timed_out(&self) -> bool {
-        self.0
     }
 }

@@ -1,80 +1,21 @@
 //! Mutual exclusion.
 
-use std::{
-    fmt,
-    future::Future,
-    panic::{RefUnwindSafe, UnwindSafe},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use crate::{
     Fairness,
     blocking::block_on,
     loom::UnsafeCell,
-    timeout::{Wait, wait_methods},
-    waiter_queue::{Left, Outcome, Queue, Slot},
+    waiter_queue::{Queue, Slot},
 };
 
 mod guard;
+mod lock;
+mod state;
 
 pub use guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
-
-/// A mutex whose guards may be held across `await`.
-///
-/// | | |
-/// |---|---|
-/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. |
-/// | Memory ordering | What was done under a guard happened before the next lock. |
-/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: six in place of the one to lock, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
-/// | Cancelling | A dropped lock has taken nothing and has lost its place in line. |
-/// | Panics | There is no poisoning: a task that panics unlocks like any other. |
-/// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
-///
-/// It is not reentrant: a task that locks it again waits for itself, for ever.
-///
-/// With [`Fairness::Fifo`] the lock is given to the waiter itself, at the moment of unlocking. A waiter
-/// that has been given the lock but is not polled keeps it from everybody else until it is polled or
-/// dropped. With [`Fairness::Bounded`] the first in line is woken, and the mutex is unlocked until it
-/// or somebody else locks it. See
-/// [Futures that nobody polls](Fairness#futures-that-nobody-polls).
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use compio_sync::Mutex;
-///
-/// # compio::runtime::Runtime::new().unwrap().block_on(async {
-/// let total = Arc::new(Mutex::new(0));
-/// let mut tasks = Vec::new();
-/// for n in 1..=10 {
-///     let total = total.clone();
-///     tasks.push(compio::runtime::spawn(async move { *total.lock().await += n }));
-/// }
-/// for task in tasks {
-///     task.await.unwrap();
-/// }
-/// assert_eq!(*total.lock().await, 55);
-/// # });
-/// ```
-pub struct Mutex<T: ?Sized> {
-    /// One permit: the lock.
-    queue: Queue,
-    value: UnsafeCell<T>,
-}
-
-// SAFETY: the value goes where the mutex goes.
-unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
-// SAFETY: whoever shares the mutex gets at the value one at a time, which is sending it.
-unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
-
-// Whoever panics with the lock unlocks it. Without poisoning the value may be half changed then, as with
-// any mutex that is shared with a thread that is gone; std's says the same of its own.
-impl<T: ?Sized> UnwindSafe for Mutex<T> {}
-impl<T: ?Sized> RefUnwindSafe for Mutex<T> {}
+pub use lock::{Lock, LockOwned};
+pub use state::Mutex;
 
 impl<T> Mutex<T> {
     crate::loom::const_fn! {
@@ -306,32 +247,6 @@ impl<T: ?Sized> Mutex<T> {
     pub fn waiter_count(&self) -> usize {
         self.queue.len()
     }
-
-    /// Polls for the lock.
-    #[inline]
-    fn poll_lock(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<()> {
-        self.queue.poll_take(slot, 1, cx).map(drop)
-    }
-
-    /// Ends a wait for the lock, passing the lock on if it has been handed over already.
-    #[inline]
-    fn leave(&self, slot: &mut Slot) {
-        if let Slot::Waiting(_) = slot
-            && self.queue.leave(slot) == Left::With(Outcome::Granted)
-        {
-            self.unlock();
-        }
-    }
-
-    /// Ends a wait for the lock. Says whether it has been handed over, or could be taken now.
-    fn lock_at_deadline(&self, slot: &mut Slot) -> bool {
-        self.queue.leave(slot) != Left::Nothing || self.queue.try_take(1)
-    }
-
-    #[inline]
-    fn unlock(&self) {
-        self.queue.give(1);
-    }
 }
 
 impl<T: Default> Default for Mutex<T> {
@@ -354,93 +269,5 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
             None => s.field("data", &format_args!("<locked>")),
         };
         s.finish_non_exhaustive()
-    }
-}
-
-// ---- futures ----
-
-/// The future of [`Mutex::lock`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Lock<'a, T: ?Sized> {
-    mutex: &'a Mutex<T>,
-    slot: Slot,
-}
-
-impl<'a, T: ?Sized> Future for Lock<'a, T> {
-    type Output = MutexGuard<'a, T>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mutex = self.mutex;
-        mutex
-            .poll_lock(&mut self.slot, cx)
-            .map(|()| MutexGuard::new(mutex))
-    }
-}
-
-impl<'a, T: ?Sized> Wait for Lock<'a, T> {
-    fn at_deadline(&mut self) -> Option<Self::Output> {
-        let mutex = self.mutex;
-        mutex
-            .lock_at_deadline(&mut self.slot)
-            .then(|| MutexGuard::new(mutex))
-    }
-}
-
-wait_methods!(['a, T: ?Sized] Lock<'a, T>, it => it.slot,
-    "let mutex = compio_sync::Mutex::new(1); let guard = mutex.try_lock();", "mutex.lock()");
-
-impl<T: ?Sized> Drop for Lock<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.mutex.leave(&mut self.slot);
-    }
-}
-
-impl<T: ?Sized> fmt::Debug for Lock<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Mutex::lock_owned`].
-#[must_use = "futures do nothing unless polled"]
-pub struct LockOwned<T: ?Sized> {
-    mutex: Arc<Mutex<T>>,
-    slot: Slot,
-}
-
-impl<T: ?Sized> Future for LockOwned<T> {
-    type Output = OwnedMutexGuard<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.mutex
-            .poll_lock(&mut this.slot, cx)
-            .map(|()| OwnedMutexGuard::new(this.mutex.clone()))
-    }
-}
-
-impl<T: ?Sized> Wait for LockOwned<T> {
-    fn at_deadline(&mut self) -> Option<Self::Output> {
-        self.mutex
-            .lock_at_deadline(&mut self.slot)
-            .then(|| OwnedMutexGuard::new(self.mutex.clone()))
-    }
-}
-
-wait_methods!([T: ?Sized] LockOwned<T>, it => it.slot,
-    "let mutex = std::sync::Arc::new(compio_sync::Mutex::new(1)); let guard = mutex.try_lock();",
-    "mutex.clone().lock_owned()");
-
-impl<T: ?Sized> Drop for LockOwned<T> {
-    fn drop(&mut self) {
-        self.mutex.leave(&mut self.slot);
-    }
-}
-
-impl<T: ?Sized> fmt::Debug for LockOwned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockOwned").finish_non_exhaustive()
     }
 }

@@ -11,68 +11,13 @@ use crate::{
 mod acquire;
 mod counts;
 mod permit;
+mod state;
 
-use acquire::Waiting;
-pub use acquire::{Acquire, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
+pub use acquire::{Acquire, AcquireError, AcquireOrClosed, AcquireOwned, AcquireOwnedOrClosed};
+use acquire::{Waiting, check_count};
 use counts::Counts;
 pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
-
-/// A counting semaphore: permits that tasks and threads take and give back.
-///
-/// | | |
-/// |---|---|
-/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. The bound is the same for large requests, so they are not starved. |
-/// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
-/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
-/// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
-/// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
-/// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
-///
-/// With [`Fairness::Fifo`] a permit is given to the waiter itself, at the moment of release. A waiter
-/// that has been given its permits but is not polled keeps them from everybody else until it is
-/// polled or dropped. With [`Fairness::Bounded`] the first in line is woken, and its permits stay
-/// available until it takes them or somebody else does. Those that it does not need are given to the
-/// next in line. See [Futures that nobody polls](Fairness#futures-that-nobody-polls).
-///
-/// # Closing
-///
-/// [`close`](Self::close) ends the handing out of permits: those who wait are turned away, and so
-/// is everyone who comes later. Since most semaphores are never closed, [`acquire`](Self::acquire)
-/// yields a plain permit, without a `Result` to unwrap at every use; on a closed semaphore it
-/// panics. Code that has to live with being turned away asks with
-/// [`or_closed`](Acquire::or_closed), which yields an [`AcquireError`] instead. A panic was preferred
-/// to the other two plain answers, to wait for ever and to hand out permits all the same: the first
-/// would hang a shutdown, the second would defeat it.
-///
-/// # Examples
-///
-/// At most two at a time:
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use compio_sync::Semaphore;
-///
-/// # compio::runtime::Runtime::new().unwrap().block_on(async {
-/// let semaphore = Arc::new(Semaphore::new(2));
-/// let mut tasks = Vec::new();
-/// for n in 0..10 {
-///     let semaphore = semaphore.clone();
-///     tasks.push(compio::runtime::spawn(async move {
-///         let _permit = semaphore.acquire().await;
-///         n // at most two tasks are here at a time
-///     }));
-/// }
-/// for task in tasks {
-///     task.await.unwrap();
-/// }
-/// assert_eq!(semaphore.available_permits(), 2);
-/// # });
-/// ```
-pub struct Semaphore {
-    pub(crate) queue: Queue,
-    counts: Counts,
-}
+pub use state::Semaphore;
 
 impl Semaphore {
     /// How many permits a semaphore can have: 2^46 - 1, or 2^20 - 1 on 32-bit targets.
@@ -691,45 +636,3 @@ impl fmt::Debug for Semaphore {
             .finish()
     }
 }
-
-#[inline]
-#[track_caller]
-fn check_count(count: usize) {
-    assert!(
-        count <= MAX_PERMITS,
-        "nobody can acquire more than Semaphore::MAX_PERMITS permits"
-    );
-}
-
-/// The error of acquiring from a [closed](Semaphore#closing) semaphore.
-///
-/// Yielded by futures that were asked for it, with [`Acquire::or_closed`] and
-/// [`AcquireOwned::or_closed`]. The name is tokio's, for the same.
-///
-/// # Examples
-///
-/// ```
-/// use compio_sync::{AcquireError, Semaphore};
-///
-/// async fn serve(connections: &Semaphore) -> Result<(), AcquireError> {
-///     let _permit = connections.acquire().or_closed().await?;
-///     Ok(())
-/// }
-///
-/// # compio::runtime::Runtime::new().unwrap().block_on(async {
-/// let connections = Semaphore::new(1);
-/// assert_eq!(serve(&connections).await, Ok(()));
-/// connections.close();
-/// assert_eq!(serve(&connections).await, Err(AcquireError));
-/// # });
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcquireError;
-
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the semaphore has been closed")
-    }
-}
-
-impl std::error::Error for AcquireError {}

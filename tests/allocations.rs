@@ -588,6 +588,27 @@ fn a_million_cancelled_condvar_waits_leave_nothing_behind() {
     );
 }
 
+/// Their timers go with them.
+#[cfg(feature = "time")]
+#[test]
+fn timed_waits_that_end_early_leave_nothing_behind() {
+    watched("timed_waits_that_end_early_leave_nothing_behind", || {
+        run(async {
+            let event = Event::new();
+            let grown = growth(|| {
+                let mut wait = pin!(event.wait().timeout(Duration::from_secs(3600)));
+                assert!(poll_once(wait.as_mut()).is_pending());
+                event.set();
+                assert!(poll_once(wait.as_mut()).is_ready());
+                event.reset();
+                let mut given_up = pin!(event.wait().timeout(Duration::from_secs(3600)));
+                assert!(poll_once(given_up.as_mut()).is_pending());
+            });
+            assert!(grown < 1_000, "{grown} bytes");
+        })
+    });
+}
+
 #[test]
 fn a_million_cancelled_queue_waits_leave_nothing_behind() {
     watched(

@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::FusedFuture;
 
-use super::{Guard, WaitTimeoutResult};
+use super::guard::Guard;
 use crate::{
     blocking::{block_on, block_on_until},
     timeout::{Deadline, OnDrop},
@@ -326,6 +326,20 @@ where
 {
     fn is_terminated(&self) -> bool {
         self.wait.is_terminated()
+    }
+}
+
+/// Whether a wait of a [`Condvar`] ended because its time had run out.
+///
+/// Yielded by [`Condvar::wait_timeout`] and [`Condvar::wait_timeout_while`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Returns whether the time had run out.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.0
     }
 }
 

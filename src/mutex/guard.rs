@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{LockOwned, Mutex};
-use crate::waiter_queue::{Queue, Slot};
+use super::state::Mutex;
+use crate::waiter_queue::Queue;
 
 /// A locked [`Mutex`], unlocked when dropped.
 ///
@@ -275,18 +275,8 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         &guard.mutex
     }
 
-    /// Unlocks, and begins to wait for the lock with the first poll.
-    pub(crate) fn unlock(self) -> LockOwned<T> {
-        let lock = LockOwned {
-            mutex: self.into_locked(),
-            slot: Slot::Idle,
-        };
-        lock.mutex.unlock();
-        lock
-    }
-
     /// Returns the mutex, still locked.
-    fn into_locked(self) -> Arc<Mutex<T>> {
+    pub(super) fn into_locked(self) -> Arc<Mutex<T>> {
         let guard = ManuallyDrop::new(self);
         // SAFETY: read once, out of a guard that is not dropped.
         unsafe { std::ptr::read(&guard.mutex) }
@@ -425,7 +415,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     }
 
     /// Returns the mutex, still locked.
-    fn into_locked(self) -> Arc<Mutex<T>> {
+    pub(super) fn into_locked(self) -> Arc<Mutex<T>> {
         let guard = ManuallyDrop::new(self);
         // SAFETY: read once, out of a guard that is not dropped.
         unsafe { std::ptr::read(&guard.mutex) }

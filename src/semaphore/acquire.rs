@@ -9,10 +9,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, check_count};
+use super::{
+    permit::{OwnedSemaphorePermit, SemaphorePermit},
+    state::Semaphore,
+};
 use crate::{
     timeout::{Wait, wait_methods},
-    waiter_queue::{Left, Outcome, Slot},
+    waiter_queue::{Left, MAX_PERMITS, Outcome, Slot},
 };
 
 /// A wait for permits: what all of the futures are made of.
@@ -284,3 +287,45 @@ debug_future!(
 fn closed() -> ! {
     panic!("acquired from a semaphore that has been closed; use `or_closed` to be told instead")
 }
+
+#[inline]
+#[track_caller]
+pub(super) fn check_count(count: usize) {
+    assert!(
+        count <= MAX_PERMITS,
+        "nobody can acquire more than Semaphore::MAX_PERMITS permits"
+    );
+}
+
+/// The error of acquiring from a [closed](Semaphore#closing) semaphore.
+///
+/// Yielded by futures that were asked for it, with [`Acquire::or_closed`] and
+/// [`AcquireOwned::or_closed`]. The name is tokio's, for the same.
+///
+/// # Examples
+///
+/// ```
+/// use compio_sync::{AcquireError, Semaphore};
+///
+/// async fn serve(connections: &Semaphore) -> Result<(), AcquireError> {
+///     let _permit = connections.acquire().or_closed().await?;
+///     Ok(())
+/// }
+///
+/// # compio::runtime::Runtime::new().unwrap().block_on(async {
+/// let connections = Semaphore::new(1);
+/// assert_eq!(serve(&connections).await, Ok(()));
+/// connections.close();
+/// assert_eq!(serve(&connections).await, Err(AcquireError));
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcquireError;
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the semaphore has been closed")
+    }
+}
+
+impl std::error::Error for AcquireError {}

@@ -2,7 +2,7 @@
 
 use std::{fmt, mem, sync::Arc};
 
-use super::Semaphore;
+use super::state::Semaphore;
 
 /// Permits of a [`Semaphore`], given back when dropped.
 ///
