@@ -56,6 +56,6 @@ use crate::waiter_queue::Queue;
 /// # });
 /// ```
 pub struct Semaphore {
-    pub(super) queue: Queue,
+    pub(crate) queue: Queue,
     pub(super) counts: Counts,
 }
