@@ -49,7 +49,7 @@ class Mistakes(unittest.TestCase):
 
     def test_names(self):
         code = lambda text: lambda it: it.code("here", text)
-        self.assert_right(code("src/waiter_queue/queue.rs"))
+        self.assert_right(code("src/waiter_queue/queue/word.rs"))
         self.assert_right(code("COMPIO_SYNC_TIER=auto"))
         self.assert_right(code("futex/io_uring"))
         self.assert_wrong(code("src/waiter_queue/queues.rs"))
