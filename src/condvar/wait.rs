@@ -329,9 +329,9 @@ where
     }
 }
 
-/// Whether a wait of a [`Condvar`] ended because its time had run out.
+/// Whether a wait of a [`Condvar`](crate::Condvar) ended because its time had run out.
 ///
-/// Yielded by [`Condvar::wait_timeout`] and [`Condvar::wait_timeout_while`].
+/// Yielded by [`Condvar::wait_timeout`](crate::Condvar::wait_timeout) and [`Condvar::wait_timeout_while`](crate::Condvar::wait_timeout_while).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 

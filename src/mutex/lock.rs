@@ -17,7 +17,7 @@ use crate::{
     waiter_queue::Slot,
 };
 
-/// The future of [`Mutex::lock`].
+/// The future of [`Mutex::lock`](crate::Mutex::lock).
 #[must_use = "futures do nothing unless polled"]
 pub struct Lock<'a, T: ?Sized> {
     pub(super) mutex: &'a Mutex<T>,
@@ -61,7 +61,7 @@ impl<T: ?Sized> fmt::Debug for Lock<'_, T> {
     }
 }
 
-/// The future of [`Mutex::lock_owned`].
+/// The future of [`Mutex::lock_owned`](crate::Mutex::lock_owned).
 #[must_use = "futures do nothing unless polled"]
 pub struct LockOwned<T: ?Sized> {
     pub(super) mutex: Arc<Mutex<T>>,

@@ -7,18 +7,18 @@ use crate::waiter_queue::Queue;
 ///
 /// | | |
 /// |---|---|
-/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`], by default [`Fairness::DEFAULT`]. The bound is the same for large requests, so they are not starved. |
+/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`](crate::Fairness), by default [`Fairness::DEFAULT`](crate::Fairness::DEFAULT). The bound is the same for large requests, so they are not starved. |
 /// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
 /// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
 /// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
-/// With [`Fairness::Fifo`] a permit is given to the waiter itself, at the moment of release. A waiter
+/// With [`Fairness::Fifo`](crate::Fairness::Fifo) a permit is given to the waiter itself, at the moment of release. A waiter
 /// that has been given its permits but is not polled keeps them from everybody else until it is
-/// polled or dropped. With [`Fairness::Bounded`] the first in line is woken, and its permits stay
+/// polled or dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first in line is woken, and its permits stay
 /// available until it takes them or somebody else does. Those that it does not need are given to the
-/// next in line. See [Futures that nobody polls](Fairness#futures-that-nobody-polls).
+/// next in line. See [Futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
 ///
 /// # Closing
 ///
@@ -26,7 +26,7 @@ use crate::waiter_queue::Queue;
 /// is everyone who comes later. Since most semaphores are never closed, [`acquire`](Self::acquire)
 /// yields a plain permit, without a `Result` to unwrap at every use; on a closed semaphore it
 /// panics. Code that has to live with being turned away asks with
-/// [`or_closed`](Acquire::or_closed), which yields an [`AcquireError`] instead. A panic was preferred
+/// [`or_closed`](crate::Acquire::or_closed), which yields an [`AcquireError`](crate::AcquireError) instead. A panic was preferred
 /// to the other two plain answers, to wait for ever and to hand out permits all the same: the first
 /// would hang a shutdown, the second would defeat it.
 ///
