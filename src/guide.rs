@@ -7,7 +7,7 @@
 //! | [Fairness](fairness) | Who may go before whom, and how often. |
 //! | [Cancelling](cancelling) | What cancelling a wait does, and the traps in it. |
 //! | [Plain threads](blocking) | Plain threads, other executors, and the blocking of runtimes. |
-//! | [Tiers](tiers) | How a sleeping runtime is rung, and how to see it. |
+//! | [Tiers](tiers) | How a sleeping runtime is signalled, and how to see it. |
 //!
 //! What to turn on and off is [under Features](crate#features). Each type has a table of its own
 //! promises at its top.

@@ -1,17 +1,30 @@
 //! Synchronization primitives for [compio](compio_runtime).
 //!
-//! compio is the runtime with one event loop per thread and completion-based I/O. The primitives are
-//! for programs that run several such runtimes and share something between them, and work on one.
+//! compio is the runtime with one event loop per thread and completion-based I/O. The primitives
+//! are for programs that run several such runtimes and share something between them. They work on
+//! one runtime, too.
 //!
-//! | | |
+//! ```
+//! use compio_sync::{Mutex, Semaphore};
+//!
+//! static CONNECTIONS: Semaphore = Semaphore::new(100); // shared by all runtimes
+//! static TOTAL: Mutex<u64> = Mutex::new(0);
+//!
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
+//! let _permit = CONNECTIONS.acquire().await; // at most 100 at a time
+//! *TOTAL.lock().await += 1;
+//! # });
+//! ```
+//!
+//! | Type | For |
 //! |---|---|
 //! | [`Semaphore`] | at most N at a time |
 //! | [`Mutex`] | one at a time, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
 //! | [`WaiterQueue`] | build another primitive |
-//! | [`Fairness`] | how many may pass the first in line of a semaphore or a mutex |
-//! | [`WakeTier`], [`WakeStats`] | how a runtime that sleeps is told, and how often it was |
+//! | [`Fairness`] | how many newcomers may barge past the first waiter of a semaphore or a mutex |
+//! | [`WakeTier`], [`WakeStats`] | how a sleeping runtime is signalled, and how often it was |
 //!
 //! **[The guide](guide)** tells which of them is for what, [what a wait costs](guide::cost), who
 //! may go [before whom](guide::fairness), what [cancelling](guide::cancelling) does and where its traps
@@ -19,21 +32,19 @@
 //!
 //! # Waiting
 //!
-//! Waiters queue in user space, in the order in which they came, without a lock: no operation of
+//! Waiters queue in user space, in the order in which they came, without a lock. No operation of
 //! this crate blocks, spins or yields on another thread, but for the `blocking_` methods, which are
 //! for plain threads. (A waker is not this crate's: for what compio 0.19's can do, see
 //! [Limits](WakeTier#limits).)
-//! Whether newcomers may take what is free past those who wait for a semaphore or a mutex, and how
-//! many, is its [`Fairness`].
-//! A waker may come back into the primitive that wakes it. Waits are safe to cancel, by dropping
-//! the future: they have taken nothing then.
+//! [`Fairness`] limits how often a newcomer may barge ahead of queued waiters. Wakers may call the
+//! primitive reentrantly. Every wait is cancel-safe: a future that is dropped has taken nothing.
 //!
 //! # Waking
 //!
-//! A waiter on the releasing thread is woken directly. Waiters on another runtime are laid into
-//! that runtime's letter box, as many as there are at once, and woken by the runtime itself; it is
-//! rung only if it sleeps, by its [`WakeTier`]. A future that
-//! is polled outside compio's tasks is woken by its own waker, wherever it is.
+//! A waiter on the releasing thread is woken directly. Waiters on another runtime are pushed to that
+//! runtime's mailbox in batches, and woken by the runtime itself. A sleeping runtime is signalled once
+//! per batch, by its [`WakeTier`]. A future that is polled outside compio's tasks is woken by its own
+//! waker, wherever it is.
 //!
 //! # Features
 //!
@@ -46,11 +57,10 @@
 //! # Versions of compio
 //!
 //! A version 0.x of this crate is for one version 0.y of compio: 0.1 for compio 0.19. A change of
-//! that is a breaking change, and comes with a new 0.x. Not only because a type of compio's is
-//! in this API, `compio_driver::DriverType` in [`TierError`]: this crate
-//! recognizes the tasks of the compio that it was built with. Those of another version are any
-//! executor's to it, each woken by its own waker, and that version's runtimes have neither a tier
-//! nor the timers that timed waits ask for.
+//! that is a breaking change, and comes with a new 0.x. No type of compio's is in this API. But this
+//! crate recognizes the tasks of the compio that it was built with. Tasks of another version are to it
+//! those of any executor: each is woken by its own waker, and that version's runtimes have neither a
+//! tier nor the timers that timed waits need.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]

@@ -1,7 +1,7 @@
 //! Waits with a deadline: one mechanism for whatever waits.
 //!
-//! A timed wait polls the wait first and looks at the clock second. When the time is up it calls the wait
-//! off, and what had been handed over by then, or can be had at that moment, is what it yields: it fails
+//! A timed wait polls the wait first and looks at the clock second. When the time is up it cancels the
+//! wait, and what had been handed over by then, or can be had at that moment, is what it yields: it fails
 //! only where a `try_` would.
 //!
 //! Tasks are woken by compio's timers, which belong to a thread, and plain threads by
@@ -22,9 +22,9 @@ use crate::blocking::block_on_until;
 #[cfg(feature = "time")]
 use crate::waiter_queue::compio::Timer;
 
-/// A wait that can be called off when its time is up.
+/// A wait that can be cancelled when its time is up.
 pub trait Wait: Future + Unpin {
-    /// Calls the wait off, which has been polled and is pending. Yields what was handed over before that,
+    /// Cancels the wait, which has been polled and is pending. Yields what was handed over before that,
     /// or can be had now.
     fn at_deadline(&mut self) -> Option<Self::Output>;
 }
@@ -136,7 +136,7 @@ impl<W: Wait> Future for Timeout<W> {
             deadline.end();
             return Poll::Ready(Ok(output));
         }
-        // If there can be no timer, that is a panic, and nobody stays in line.
+        // If there can be no timer, that is a panic, and nobody stays in the list.
         let leave = OnDrop(|| drop(wait.at_deadline()));
         let is_over = deadline.poll(cx);
         std::mem::forget(leave);

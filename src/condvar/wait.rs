@@ -149,7 +149,7 @@ impl<G: Guard> CondvarWaitTimeout<'_, G> {
         is_over: impl FnOnce(&mut Deadline, &mut Context<'_>) -> bool,
     ) -> Poll<(G, WaitTimeoutResult)> {
         if self.wait.poll_notified(cx).is_pending() {
-            // If there can be no timer, that is a panic, and nobody stays in line.
+            // If there can be no timer, that is a panic, and nobody stays in the list.
             let wait = &mut self.wait;
             let leave = OnDrop(|| _ = wait.give_up());
             let is_over = is_over(&mut self.deadline, cx);

@@ -181,6 +181,6 @@
 //!
 //! In the same way, `acquire().timeout(second)`, or `acquire_timeout(second)`, yields a permit that
 //! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
-//! line, which is right, too, but you have waited in vain.
+//! line, which is right, too, but you have waited for nothing.
 //!
 //! [`Fairness`]: crate::Fairness

@@ -26,34 +26,34 @@
 //! | let the waiter go: a release, `set` or notification that finds it | 5 |
 //! | go on: `Event`, `Condvar`, `WaiterQueue`, or with [`Fairness::Fifo`](crate::Fairness::Fifo) | 0 |
 //! | go on: with [`Fairness::Bounded`](crate::Fairness::Bounded), where the woken takes its permit itself | 4 |
-//! | call a wait off | 4 |
+//! | cancel a wait | 4 |
 //!
 //! One of the five is what the release costs anyway. So with a wait, getting a permit takes six
 //! steps instead of one, or ten where newcomers may pass.
 //!
 //! A waiter's memory comes from a pool of its thread, which keeps what it has once had, up to 1024
-//! waiters: in steady state a wait allocates nothing. (A runtime's first wait makes its letter box
+//! waiters: in steady state a wait allocates nothing. (A runtime's first wait makes its mailbox
 //! and the task that empties it, once.) The waker is called directly, and compio's, on its own
 //! thread, makes no system call.
 //!
-//! What costs more than all of these steps is going round: the waiting task is left and polled
-//! again, and in between the runtime looks at its driver. Handing a contended lock from task to
-//! task takes two rounds per hand-over, taking it where it is free takes one. That is why newcomers
+//! A tick costs more than all of these steps: the waiting task is left and polled again, and in
+//! between the runtime polls its driver. Handing a contended lock from task to task takes two ticks
+//! per hand-over, taking it where it is free takes one. That is why newcomers
 //! may pass by default: see [fairness](crate::guide::fairness).
 //!
 //! # Across runtimes
 //!
-//! The thread that lets waiters of another runtime go sorts them by runtime, and for each of these
-//! lays them into that runtime's letter box, all at once, by one compare-exchange. It then *rings*,
-//! if that runtime sleeps. The runtime takes the letters, with one swap, and wakes the tasks
-//! itself. These steps, and a handful for arming the bell and for [`WakeStats`](crate::WakeStats),
-//! are per batch, and not per waiter.
+//! The thread that wakes waiters of another runtime sorts them by runtime, and pushes them to each
+//! runtime's mailbox, all at once, by one compare-exchange. It then signals the runtime if that
+//! sleeps. The runtime takes the wakes, with one swap, and wakes the tasks itself. These steps, and
+//! a handful for arming the mailbox and for [`WakeStats`](crate::WakeStats), are per batch, and not
+//! per waiter.
 //!
-//! | The other runtime | System calls by the thread that lets go |
+//! | The other runtime | System calls by the releasing thread |
 //! |---|---|
 //! | runs tasks | none |
 //! | sleeps | one, however many waiters there are in the batch |
-//! | has been rung and has not come yet | none |
+//! | has been signalled and is not awake yet | none |
 //!
 //! With [`WakeTier::Futex`](crate::WakeTier::Futex) the second line is also that of a runtime that
 //! is awake but has nothing more to do for this crate's waits: see [tiers](crate::guide::tiers). A
@@ -67,13 +67,13 @@
 //!
 //! A thread that waits by a [`blocking_` method](crate::guide::blocking) is parked and unparked by
 //! std. Each such call allocates once, for the parker, whether it waits or not; so do not use them
-//! where `try_lock` succeeds most of the time. A thread that lets waiters go pays what a runtime
+//! where `try_lock` succeeds most of the time. A thread that wakes waiters pays what a runtime
 //! pays.
 //!
 //! # What stays
 //!
-//! A wait that has been called off leaves nothing behind: its waker is dropped at once, its node
-//! goes back to the pool as soon as somebody has the turn. A loop of timeouts on a busy primitive
+//! A cancelled wait leaves nothing behind: its waker is dropped at once, and its node goes back to
+//! the pool as soon as there is a combiner, the thread that serves the wait list. A loop of timeouts on a busy primitive
 //! does not grow.
 //!
 //! [`WakeTier`]: crate::WakeTier

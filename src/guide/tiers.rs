@@ -1,9 +1,9 @@
-//! How a sleeping runtime is rung, and how to see it.
+//! How a sleeping runtime is signalled, and how to see it.
 //!
-//! When a thread lets waiters of another runtime go, and that runtime sleeps in its driver, it has
-//! to be rung. How, is its [`WakeTier`]:
+//! When a thread wakes waiters of another runtime, and that runtime sleeps in its driver, the thread
+//! signals it. How it does that is the runtime's [`WakeTier`]:
 //!
-//! | Tier | What rings | Where |
+//! | Tier | A signal is | Where |
 //! |---|---|---|
 //! | [`Generic`](crate::WakeTier::Generic) | compio's own waker | everywhere. **The one that is chosen unless you select another** |
 //! | [`Futex`](crate::WakeTier::Futex) | one `futex` call, which ends a `FUTEX_WAIT` on the runtime's own io_uring | Linux 6.7 and later with compio's io_uring driver, feature `linux-futex` |
@@ -18,13 +18,13 @@
 //!   call. A futex wake is a system call in both cases, and interrupts the thread.
 //!   [docs/performance.md](https://github.com/jmalicki/compio-sync/blob/main/docs/performance.md)
 //!   compares.
-//! - Against `Iocp`: with compio 0.19 a runtime whose tasks give it no rest does not look at its
-//!   port.
+//! - Against `Iocp`: with compio 0.19 a runtime that always has ready tasks never polls its
+//!   completion port.
 //!
-//! What speaks for `Futex`: its ring never waits for the runtime. A compio 0.19 runtime has room
-//! for 64 wakes by other threads, and a waker that finds no room yields until there is some. A ring
-//! by `Generic` takes one place; if other wakers fill the rest (those of `FuturesUnordered`,
-//! channels of other crates), a release can come to wait for the runtime that it rings. Select
+//! The advantage of `Futex`: its signal never waits for the runtime. A compio 0.19 runtime has room
+//! for 64 wakes by other threads, and a waker that finds no room yields until there is some. A signal
+//! by `Generic` takes one place. If other wakers fill the rest (those of `FuturesUnordered`,
+//! channels of other crates), a release can come to wait for the runtime that it signals. Select
 //! `Futex` if that can happen to you.
 //!
 //! # Seeing which one runs
@@ -34,17 +34,17 @@
 //!
 //! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! let tier = WakeTier::current().expect("inside a runtime");
-//! println!("rung by {tier}");
+//! println!("signalled by {tier}");
 //! if let Err(missing) = WakeTier::Futex.check() {
 //!     println!("futex: {missing}");
 //! }
 //! let stats = WakeStats::current(tier).expect("inside a runtime");
 //! println!("{} waits ended by other threads", stats.wakes);
-//! println!("in {} batches, with {} rings", stats.batches, stats.signals);
+//! println!("in {} batches, with {} signals", stats.batches, stats.signals);
 //! # });
 //! ```
 //!
-//! `wakes` that stay at 0 although other threads let this runtime's tasks go mean that the waits
+//! `wakes` that stay at 0 although other threads wake this runtime's tasks mean that the waits
 //! are polled by wakers that are not compio's: directly in `block_on`, or in a `FuturesUnordered`.
 //! Such waits are woken one by one. `spawn` the code that waits.
 //!

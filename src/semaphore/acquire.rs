@@ -59,7 +59,7 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
         }
     }
 
-    /// Calls the wait off. Takes what was handed over before, or can be had now.
+    /// Cancels the wait. Takes what was handed over before, or can be had now.
     fn at_deadline(&mut self) -> Option<Result<(), AcquireError>> {
         match self.semaphore.queue.leave(&mut self.slot) {
             Left::With(Outcome::Refused) => Some(Err(AcquireError)),

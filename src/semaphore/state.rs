@@ -7,28 +7,26 @@ use crate::waiter_queue::Queue;
 ///
 /// | | |
 /// |---|---|
-/// | Fairness | First come, first served, but for a bounded number of newcomers who may pass the first in line: see [`Fairness`](crate::Fairness), by default [`Fairness::DEFAULT`](crate::Fairness::DEFAULT). The bound is the same for large requests, so they are not starved. |
+/// | Fairness | First come, first served, but for a bounded number of newcomers that may barge past the first waiter: see [`Fairness`](crate::Fairness), by default [`Fairness::DEFAULT`](crate::Fairness::DEFAULT). The bound is the same for large requests, so they are not starved. |
 /// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
 /// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
-/// | Cancelling | A dropped acquire has taken nothing and has lost its place in line. |
+/// | Cancelling | A dropped acquire has taken nothing and has lost its place in the queue. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
 /// With [`Fairness::Fifo`](crate::Fairness::Fifo) a permit is given to the waiter itself, at the moment of release. A waiter
 /// that has been given its permits but is not polled keeps them from everybody else until it is
-/// polled or dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first in line is woken, and its permits stay
+/// polled or dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first waiter is woken, and its permits stay
 /// available until it takes them or somebody else does. Those that it does not need are given to the
-/// next in line. See [Futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
+/// next waiter. See [Futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
 ///
 /// # Closing
 ///
-/// [`close`](Self::close) ends the handing out of permits: those who wait are turned away, and so
-/// is everyone who comes later. Since most semaphores are never closed, [`acquire`](Self::acquire)
+/// [`close`](Self::close) closes the semaphore: pending and future acquires fail. Since most semaphores are never closed, [`acquire`](Self::acquire)
 /// yields a plain permit, without a `Result` to unwrap at every use; on a closed semaphore it
-/// panics. Code that has to live with being turned away asks with
-/// [`or_closed`](crate::Acquire::or_closed), which yields an [`AcquireError`](crate::AcquireError) instead. A panic was preferred
-/// to the other two plain answers, to wait for ever and to hand out permits all the same: the first
-/// would hang a shutdown, the second would defeat it.
+/// panics. Code that closes semaphores asks with
+/// [`or_closed`](crate::Acquire::or_closed), which yields an [`AcquireError`](crate::AcquireError) instead. To wait for ever
+/// would hang a shutdown, and to hand out permits all the same would defeat it.
 ///
 /// # Examples
 ///
