@@ -4,8 +4,8 @@
     scripts/check-layers.py            # says nothing if all is well
     scripts/check-layers.py --list     # prints each module's imports
 
-A module is a file. Its imports are the `use` declarations outside its tests. `mod` is not an import;
-`pub use` of a child is. What may import what is the table below, as docs/architecture.md draws it.
+A module is a file. Its imports are the `use` declarations outside its tests, and whole paths. `mod` is
+not an import; `pub use` of a child is. What may import what is the table below, as docs/architecture.md draws it.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 
-# Each part of the crate, and what else it may import. `crate` is loom.rs, which all may.
+# Each part of the crate below the primitives, and what else it may import. All may import loom.rs.
 LAYERS = {
     "waiter_queue/wake": {"waiter_queue/tier"},
     "waiter_queue/queue": {"waiter_queue/wake"},
@@ -61,13 +61,21 @@ def expand(tree, prefix=()):
     return paths
 
 
-def imports(name, text, known):
+def owners_of(texts):
+    """Which module defines a public type."""
+    defined = re.compile(r"^pub (?:struct|enum|trait|const|static|type) (\w+)", re.M)
+    return {it: name for name, text in texts.items() for it in defined.findall(text)}
+
+
+def imports(name, text, known, owners):
     text = re.split(r"^#\[cfg\((?:all\()?test\b.*\]\s*\nmod ", text, maxsplit=1, flags=re.M)[0]
     text = re.sub(r"//.*", "", text)
     children = set(re.findall(r"^(?:pub(?:\([^)]*\))? )?mod (\w+);", text, re.M))
-    for tested, declaration in re.findall(r"((?:^#\[.*\]\n)*)^(?:pub(?:\([^)]*\))? )?use ([^;]+);", text, re.M):
-        if "cfg(all(test" in tested:
-            continue
+    uses = re.compile(r"((?:^#\[.*\]\n)*)^(?:pub(?:\([^)]*\))? )?use ([^;]+);", re.M)
+    declarations = [it for tested, it in uses.findall(text) if "cfg(all(test" not in tested]
+    # Whole paths in the code count, too.
+    declarations += re.findall(r"(?:\bcrate|\bcompio_\w+)(?:::\w+)+", uses.sub("", text))
+    for declaration in declarations:
         for path in expand(declaration):
             at = name.split("/")
             if path[0] == "crate":
@@ -82,7 +90,8 @@ def imports(name, text, known):
                 continue
             while path and "/".join([*at, path[0]]) in known:
                 at, path = [*at, path[0]], path[1:]
-            yield ("module", "/".join(at))
+            # What lib.rs exports belongs to the module that defines it.
+            yield ("module", "/".join(at) if at or not path else owners.get(path[0], f"crate::{path[0]}"))
 
 
 def part_of(name):
@@ -92,13 +101,16 @@ def part_of(name):
 
 def main():
     texts = modules()
+    owners = owners_of(texts)
     edges, faults = {}, []
     for name, text in texts.items():
         edges[name] = set()
-        for kind, target in imports(name, text, texts):
+        for kind, target in imports(name, text, texts, owners):
             if kind == "extern":
                 if target.startswith("compio") and name not in COMPIO:
                     faults.append(f"{name} imports {target}; only {', '.join(sorted(COMPIO))} may")
+            elif target.startswith("crate::"):
+                faults.append(f"{name} imports {target}, which no module is known to define")
             elif target not in (name, "", "loom"):
                 edges[name].add(target)
         own = part_of(name)

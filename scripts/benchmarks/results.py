@@ -29,8 +29,8 @@ OVERVIEW = [
     ("fan-out/1 runtime, asleep/16", "waking 16 tasks of another runtime, asleep"),
     ("fan-out/1 runtime, asleep/1024", "waking 1,024 tasks of another runtime, asleep"),
     ("ping-pong/awake, apart", "2 runtimes, awake, that wake each other by turns"),
-    ("cancel/1 runtimes/0 others", "calling off waits, 1 runtime"),
-    ("cancel/2 runtimes/64 others", "calling off waits, 2 runtimes"),
+    ("cancel/1 runtimes/0 others", "cancelling waits, 1 runtime"),
+    ("cancel/2 runtimes/64 others", "cancelling waits, 2 runtimes"),
 ]
 
 

@@ -252,7 +252,7 @@ fn arrival_is_granted_what_a_passed_head_does_not_come_for() {
 }
 
 #[test]
-fn those_who_be_requeued_are_granted_in_the_order_in_which_they_do() {
+fn skipped_waiters_are_granted_in_the_order_in_which_they_are_requeued() {
     explore(0, || {
         let queue = bounded(0, 1);
         let mut waits = [(); 3].map(|()| Wait::permits(&queue, 1).queued());
