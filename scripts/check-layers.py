@@ -74,7 +74,7 @@ def imports(name, text, known, owners):
     uses = re.compile(r"((?:^#\[.*\]\n)*)^(?:pub(?:\([^)]*\))? )?use ([^;]+);", re.M)
     declarations = [it for tested, it in uses.findall(text) if "cfg(all(test" not in tested]
     # Whole paths in the code count, too.
-    declarations += re.findall(r"(?:\bcrate|\bcompio_\w+)(?:::\w+)+", uses.sub("", text))
+    declarations += re.findall(r"(?:\bcrate|\bcompio_(?!sync\b)\w+)(?:::\w+)+", uses.sub("", text))
     for declaration in declarations:
         for path in expand(declaration):
             at = name.split("/")

@@ -9,6 +9,8 @@
 //!     ▲
 //!   list, inbox          the wait list │ messages to the combiner
 //!     ▲
+//!   state                what a queue is made of
+//!     ▲
 //!   combiner             serving the wait list, on behalf of whoever asked
 //!     ▲
 //!   operations           taking, giving, closing, opening, notifying
@@ -113,11 +115,12 @@ mod inbox;
 mod list;
 mod operations;
 mod pool;
+mod state;
 mod wait;
 mod waiter;
 mod word;
 
-pub(super) use combiner::Queue;
+pub(super) use state::Queue;
 pub(crate) use wait::{Left, Slot};
 pub(crate) use waiter::Outcome;
 #[cfg(all(test, compio_sync_loom))]

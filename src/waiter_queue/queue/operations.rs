@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::{
-    combiner::Queue,
     inbox::Message,
+    state::Queue,
     waiter::Notice,
     word::{BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, OPENINGS, QUEUED, SHIFT, permits},
 };

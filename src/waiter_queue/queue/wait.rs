@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    combiner::Queue,
     inbox::Message,
+    state::Queue,
     waiter::{Outcome, Rewait, State, Ticket},
     word::{
         BARGED, BARGED_ONE, LOCKED, NO_WAIT, NOTICE_ONLY, PENDING, QUEUED, SHIFT, WOKEN,

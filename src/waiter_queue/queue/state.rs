@@ -1,0 +1,84 @@
+//! What a queue is made of.
+
+use std::{marker::PhantomData, sync::atomic::Ordering::Relaxed};
+
+use super::{
+    inbox::Inbox,
+    list::WaitList,
+    word::{BARGED, BARGED_ONE, SHIFT, WOKEN, permits},
+};
+use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
+
+/// A queue. `H` finds out where its waiters' tasks live.
+pub(crate) struct Queue<H> {
+    pub(super) word: AtomicUsize,
+    pub(super) inbox: Inbox,
+    pub(super) list: UnsafeCell<WaitList>,
+    /// How many are in the list. Written by the combiner only.
+    pub(super) len: AtomicU32,
+    /// How many may barge past the same head.
+    limit: u8,
+    /// Whether the word counts openings of a gate where it would have permits.
+    pub(super) is_gate: bool,
+    homes: PhantomData<fn() -> H>,
+}
+
+// SAFETY: the list is accessed by the combiner only (`Queue::with_list`), and the lock is passed on with release and
+// acquire; everything else is atomic.
+unsafe impl<H> Sync for Queue<H> {}
+
+// A panic of other people's code, of a waker or of a condition, leaves the queue as it should be.
+impl<H> std::panic::UnwindSafe for Queue<H> {}
+impl<H> std::panic::RefUnwindSafe for Queue<H> {}
+
+impl<H> Queue<H> {
+    crate::loom::const_fn! {
+        /// A queue with `permits`, at most `MAX_PERMITS`, in which nobody barges.
+        pub(crate) fn new(permits: usize) -> Self {
+            Self::with_limit(permits, 0)
+        }
+
+        /// A queue with `permits`, at most `MAX_PERMITS`, in which `limit`, at most `MAX_LIMIT`,
+        /// newcomers may barge past the same head of the list.
+        pub(crate) fn with_limit(permits: usize, limit: u8) -> Self {
+            Self {
+                word: AtomicUsize::new(permits << SHIFT),
+                inbox: Inbox::new(),
+                list: UnsafeCell::new(WaitList::new()),
+                len: AtomicU32::new(0),
+                limit,
+                is_gate: false,
+                homes: PhantomData,
+            }
+        }
+
+        /// A gate, which is shut: see `open`.
+        pub(crate) fn gate() -> Self {
+            let mut gate = Self::new(0);
+            gate.is_gate = true;
+            gate
+        }
+    }
+
+    /// How many may barge past the same head of the list.
+    pub(crate) fn limit(&self) -> u8 {
+        self.limit
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        // ORDERING: Relaxed. A snapshot.
+        self.len.load(Relaxed) as usize
+    }
+
+    /// Whether as many have barged past the head as may.
+    pub(super) fn is_limit_reached(&self, word: usize) -> bool {
+        (word & BARGED) / BARGED_ONE >= self.limit as usize
+    }
+
+    /// Whether the head has been woken, and nothing is there for others. It will take the one permit
+    /// there may be, and looks again if that is not what it needs.
+    pub(super) fn is_for_woken_head(&self, word: usize) -> bool {
+        word & WOKEN != 0 && permits(word) <= 1 && !self.is_limit_reached(word)
+    }
+}
