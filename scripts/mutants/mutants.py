@@ -31,7 +31,7 @@ FILES = [
 ]
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
-SLOW = "::meetings::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
+SLOW = "::pairs::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
 # Models of what an operation costs: a mutant that only costs more breaks nothing.
 COSTS = "::steps::"
 SKIP = os.environ.get("MUTANTS_SKIP", f"{SLOW}|{COSTS}")

@@ -119,11 +119,16 @@ impl<H> Queue<H> {
 
     /// Closes the queue, for good: from here on nobody queues, and those who wait are refused.
     pub(crate) fn close(&self) {
-        // ORDERING: Release pairs with the acquire of whoever sees the queue closed. What those who queued
-        // before have left is acquired by the combiner that refuses them.
-        if self.word.fetch_or(NO_WAIT, Release) & QUEUED != 0 {
+        if self.begin_to_close() {
             self.combine_if_unlocked();
         }
+    }
+
+    /// Has nobody queue from here on. Says whether there is anyone to be refused.
+    pub(crate) fn begin_to_close(&self) -> bool {
+        // ORDERING: Release pairs with the acquire of whoever sees the queue closed. What those who queued
+        // before have left is acquired by the combiner that refuses them.
+        self.word.fetch_or(NO_WAIT, Release) & QUEUED != 0
     }
 
     // ---- the gate ----
