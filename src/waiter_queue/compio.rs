@@ -35,7 +35,7 @@ use super::windows;
 use super::{
     generic,
     tier::{TierError, WakeStats, WakeTier},
-    wake::{DoorbellOwner, Doorbells, Home, Homes, Signal, Signaller},
+    wake::{DoorbellOwner, Doorbells, Home, Signal, Signaller},
 };
 use crate::loom::IN_MODEL;
 
@@ -46,17 +46,13 @@ pub(crate) fn is_inside_runtime() -> bool {
 
 // ---- homes ----
 
-/// Finds the homes of compio's tasks.
-pub(crate) struct Compio;
-
-impl Homes for Compio {
-    fn home_of(waker: &Waker) -> Option<Home> {
-        // A model has no runtimes in it.
-        if !IN_MODEL && is_compios(waker) {
-            current()
-        } else {
-            None
-        }
+/// The home of the task that `waker`, a clone, wakes, and that is being polled.
+pub(super) fn home_of(waker: &Waker) -> Option<Home> {
+    // A model has no runtimes in it.
+    if !IN_MODEL && is_compios(waker) {
+        current()
+    } else {
+        None
     }
 }
 

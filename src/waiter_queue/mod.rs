@@ -30,11 +30,27 @@ mod wake;
 #[cfg(all(windows, feature = "windows-iocp"))]
 mod windows;
 
-pub(crate) use queue::{Left, MAX_LIMIT, MAX_PERMITS, Outcome, Slot};
+pub(crate) use queue::{Left, MAX_LIMIT, MAX_PERMITS, Outcome, Queue, Slot};
 pub use tier::{TierError, WakeStats, WakeTier};
 
-/// The queue of the primitives, whose waiters may be tasks of compio's.
-pub(crate) type Queue = queue::Queue<compio::Compio>;
+// Where the queue, which knows no runtime, learns of compio's.
+impl Queue {
+    /// Waits for `need` permits. `None`: the queue is closed.
+    #[inline]
+    pub(crate) fn poll_take(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Outcome>> {
+        self.poll_take_with(slot, need, cx, compio::home_of)
+    }
+
+    /// Waits for a notification, or for a gate to open. `None`: it is open.
+    pub(crate) fn poll_notice(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<Option<Outcome>> {
+        self.poll_notice_with(slot, cx, compio::home_of)
+    }
+}
 
 /// A queue of waiting tasks, for building primitives of one's own.
 ///

@@ -90,7 +90,7 @@ enum ListIs {
     Requeued,
 }
 
-impl<H> Queue<H> {
+impl Queue {
     /// Takes the lock if it is free.
     pub(super) fn try_lock(&self) -> bool {
         // ORDERING: Relaxed. The compare-exchange decides.
@@ -418,7 +418,7 @@ fn push(combiner: &mut Combiner, wake: Option<Wake>) {
     }
 }
 
-impl<H> Drop for Queue<H> {
+impl Drop for Queue {
     fn drop(&mut self) {
         // Nobody can be waiting: futures borrow or own the primitive. What is left are waiters
         // whose futures were leaked; their wakers at least are dropped.

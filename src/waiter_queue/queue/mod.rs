@@ -120,7 +120,7 @@ mod wait;
 mod waiter;
 mod word;
 
-pub(super) use state::Queue;
+pub(crate) use state::Queue;
 pub(crate) use wait::{Left, Slot};
 pub(crate) use waiter::Outcome;
 #[cfg(all(test, compio_sync_loom))]

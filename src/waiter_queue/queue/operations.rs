@@ -9,7 +9,7 @@ use super::{
     word::{BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, OPENINGS, QUEUED, SHIFT, permits},
 };
 
-impl<H> Queue<H> {
+impl Queue {
     // ---- permits ----
 
     /// The word without the `need` permits that a newcomer takes, if it may.

@@ -1,6 +1,6 @@
 //! What a queue is made of.
 
-use std::{marker::PhantomData, sync::atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
     inbox::Inbox,
@@ -9,8 +9,8 @@ use super::{
 };
 use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
 
-/// A queue. `H` finds out where its waiters' tasks live.
-pub(crate) struct Queue<H> {
+/// A queue.
+pub(crate) struct Queue {
     pub(super) word: AtomicUsize,
     pub(super) inbox: Inbox,
     pub(super) list: UnsafeCell<WaitList>,
@@ -20,18 +20,17 @@ pub(crate) struct Queue<H> {
     limit: u8,
     /// Whether the word counts openings of a gate where it would have permits.
     pub(super) is_gate: bool,
-    homes: PhantomData<fn() -> H>,
 }
 
 // SAFETY: the list is accessed by the combiner only (`Queue::with_list`), and the lock is passed on with release and
 // acquire; everything else is atomic.
-unsafe impl<H> Sync for Queue<H> {}
+unsafe impl Sync for Queue {}
 
 // A panic of other people's code, of a waker or of a condition, leaves the queue as it should be.
-impl<H> std::panic::UnwindSafe for Queue<H> {}
-impl<H> std::panic::RefUnwindSafe for Queue<H> {}
+impl std::panic::UnwindSafe for Queue {}
+impl std::panic::RefUnwindSafe for Queue {}
 
-impl<H> Queue<H> {
+impl Queue {
     crate::loom::const_fn! {
         /// A queue with `permits`, at most `MAX_PERMITS`, in which nobody barges.
         pub(crate) fn new(permits: usize) -> Self {
@@ -48,7 +47,6 @@ impl<H> Queue<H> {
                 len: AtomicU32::new(0),
                 limit,
                 is_gate: false,
-                homes: PhantomData,
             }
         }
 

@@ -15,7 +15,7 @@ use super::{
         next_opening, permits,
     },
 };
-use crate::waiter_queue::wake::{Homes, Task};
+use crate::waiter_queue::wake::{HomeOf, Task};
 
 /// A wait that a future goes through: not begun, waiting, over.
 #[derive(Default)]
@@ -42,14 +42,17 @@ pub(crate) enum Left {
     With(Outcome),
 }
 
-impl<H: Homes> Queue<H> {
+impl Queue {
     /// Waits for `need` permits. `None`: the queue is closed, or the gate open.
+    ///
+    /// `home_of` finds out where the task lives.
     #[inline]
-    pub(crate) fn poll_take(
+    pub(crate) fn poll_take_with(
         &self,
         slot: &mut Slot,
         need: usize,
         cx: &Context<'_>,
+        home_of: HomeOf,
     ) -> Poll<Option<Outcome>> {
         if let Slot::Idle = slot
             && self.try_take(need)
@@ -57,18 +60,29 @@ impl<H: Homes> Queue<H> {
             *slot = Slot::Done;
             return Poll::Ready(Some(Outcome::Granted));
         }
-        self.poll(slot, need, cx)
+        self.poll(slot, need, cx, home_of)
     }
 
     /// Waits for a notification. `None`: the queue is closed, or the gate open.
-    pub(crate) fn poll_notice(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<Option<Outcome>> {
-        self.poll(slot, NOTICE_ONLY, cx)
+    pub(crate) fn poll_notice_with(
+        &self,
+        slot: &mut Slot,
+        cx: &Context<'_>,
+        home_of: HomeOf,
+    ) -> Poll<Option<Outcome>> {
+        self.poll(slot, NOTICE_ONLY, cx, home_of)
     }
 
-    fn poll(&self, slot: &mut Slot, need: usize, cx: &Context<'_>) -> Poll<Option<Outcome>> {
+    fn poll(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+        home_of: HomeOf,
+    ) -> Poll<Option<Outcome>> {
         let poll = match slot {
-            Slot::Idle => self.enqueue(slot, need, cx),
-            Slot::Waiting(_) => self.poll_waiting(slot, need, cx),
+            Slot::Idle => self.enqueue(slot, need, cx, home_of),
+            Slot::Waiting(_) => self.poll_waiting(slot, need, cx, home_of),
             Slot::Done => panic!("a wait was polled after it had completed"),
         };
         if poll.is_ready() {
@@ -81,14 +95,20 @@ impl<H: Homes> Queue<H> {
     }
 
     #[cold]
-    fn enqueue(&self, slot: &mut Slot, need: usize, cx: &Context<'_>) -> Poll<Option<Outcome>> {
+    fn enqueue(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+        home_of: HomeOf,
+    ) -> Poll<Option<Outcome>> {
         // ORDERING: Acquire, throughout: a caller that need not wait sees what came before.
         let mut word = self.word.load(Acquire);
         if word & NO_WAIT != 0 {
             return Poll::Ready(None);
         }
         // The caller's code first: it may panic, block or come back here.
-        let task = task::<H>(cx);
+        let task = task(cx, home_of);
         let need = if self.is_gate {
             // ORDERING: as above.
             word = self.word.load(Acquire);
@@ -168,7 +188,7 @@ impl<H: Homes> Queue<H> {
                 }
             }
             State::Waiting => Poll::Pending,
-            State::Woken | State::Skipped => self.poll_waiting(slot, need, cx),
+            State::Woken | State::Skipped => self.poll_waiting(slot, need, cx, home_of),
         }
     }
 
@@ -183,6 +203,7 @@ impl<H: Homes> Queue<H> {
         slot: &mut Slot,
         need: usize,
         cx: &Context<'_>,
+        home_of: HomeOf,
     ) -> Poll<Option<Outcome>> {
         let Slot::Waiting(ticket) = slot else {
             unreachable!("the caller has looked")
@@ -199,7 +220,7 @@ impl<H: Homes> Queue<H> {
                     {
                         return self.complete_in_list(slot, need, barged);
                     }
-                    state = ticket.set_waker(cx, H::home_of);
+                    state = ticket.set_waker(cx, home_of);
                     if state == State::Waiting {
                         return Poll::Pending;
                     }
@@ -208,7 +229,7 @@ impl<H: Homes> Queue<H> {
                     if let Some(barged) = self.lock_and_take(need) {
                         return self.complete_in_list(slot, need, barged);
                     }
-                    match ticket.rewait(cx, H::home_of) {
+                    match ticket.rewait(cx, home_of) {
                         Rewait::Waiting => {
                             self.clear_woken();
                             return match ticket.state() {
@@ -217,7 +238,7 @@ impl<H: Homes> Queue<H> {
                             };
                         }
                         Rewait::InFlight => return Poll::Pending,
-                        Rewait::Stuck => return self.requeue_skipped(slot, need, cx),
+                        Rewait::Stuck => return self.requeue_skipped(slot, need, cx, home_of),
                         Rewait::Changed(other) => state = other,
                     }
                 }
@@ -228,7 +249,7 @@ impl<H: Homes> Queue<H> {
                     if self.take_skipped(need) {
                         return Poll::Ready(Some(Outcome::Granted));
                     }
-                    return self.requeue_skipped(slot, need, cx);
+                    return self.requeue_skipped(slot, need, cx, home_of);
                 }
             }
         }
@@ -348,8 +369,9 @@ impl<H: Homes> Queue<H> {
         slot: &mut Slot,
         need: usize,
         cx: &Context<'_>,
+        home_of: HomeOf,
     ) -> Poll<Option<Outcome>> {
-        let (mut ticket, waiter) = Ticket::new(need, task::<H>(cx));
+        let (mut ticket, waiter) = Ticket::new(need, task(cx, home_of));
         let Slot::Waiting(mut old) = mem::replace(slot, Slot::Done) else {
             unreachable!("the caller has looked")
         };
@@ -416,18 +438,18 @@ impl<H: Homes> Queue<H> {
 }
 
 /// The task that is being polled. Runs the caller's code.
-fn task<H: Homes>(cx: &Context<'_>) -> Task {
+fn task(cx: &Context<'_>, home_of: HomeOf) -> Task {
     let waker = cx.waker().clone();
     Task {
-        home: H::home_of(&waker),
+        home: home_of(&waker),
         waker,
     }
 }
 
 /// Gives permits back when dropped.
-struct GiveOnDrop<'a, H>(&'a Queue<H>, usize);
+struct GiveOnDrop<'a>(&'a Queue, usize);
 
-impl<H> Drop for GiveOnDrop<'_, H> {
+impl Drop for GiveOnDrop<'_> {
     fn drop(&mut self) {
         if self.1 > 0 {
             self.0.give(self.1);
@@ -446,12 +468,8 @@ mod tests {
     use super::*;
     use crate::waiter_queue::wake::Home;
 
-    struct NoHomes;
-
-    impl Homes for NoHomes {
-        fn home_of(_: &Waker) -> Option<Home> {
-            None
-        }
+    fn nowhere(_: &Waker) -> Option<Home> {
+        None
     }
 
     struct Panics;
@@ -466,10 +484,14 @@ mod tests {
     /// back, and the waker of somebody whom it grants them panics.
     #[test]
     fn what_was_granted_just_before_the_lock_was_taken_is_given_back_on_a_panic() {
-        let queue = Queue::<NoHomes>::new(0);
+        let queue = Queue::new(0);
         let (mut granted, mut panics) = (Slot::Idle, Slot::Idle);
         let quiet = Context::from_waker(Waker::noop());
-        assert!(queue.poll_take(&mut granted, 1, &quiet).is_pending());
+        assert!(
+            queue
+                .poll_take_with(&mut granted, 1, &quiet, nowhere)
+                .is_pending()
+        );
         queue.give(1);
         // As `lock_and_take` does, while one more is free.
         assert!(queue.try_lock());
@@ -477,14 +499,18 @@ mod tests {
         queue.forget(1);
         let waker = Waker::from(Arc::new(Panics));
         let cx = Context::from_waker(&waker);
-        assert!(queue.poll_take(&mut panics, 1, &cx).is_pending());
+        assert!(
+            queue
+                .poll_take_with(&mut panics, 1, &cx, nowhere)
+                .is_pending()
+        );
 
         let result = catch_unwind(AssertUnwindSafe(|| {
             queue.complete_in_list(&mut granted, 1, 0)
         }));
         assert!(result.is_err());
         assert_eq!(queue.permits(), 1, "its own is given back");
-        let poll = queue.poll_take(&mut panics, 1, &quiet);
+        let poll = queue.poll_take_with(&mut panics, 1, &quiet, nowhere);
         assert_eq!(poll, Poll::Ready(Some(Outcome::Granted)));
         assert_eq!(queue.permits(), 1);
     }

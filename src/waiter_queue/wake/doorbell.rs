@@ -32,11 +32,9 @@ use super::{
 };
 use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
 
-/// Finds out where tasks live. Implemented by what knows the runtimes.
-pub(crate) trait Homes {
-    /// The home of the task that `waker` wakes, which is being polled. `waker` is a clone.
-    fn home_of(waker: &Waker) -> Option<Home>;
-}
+/// Finds out where the task lives that a waker, a clone, wakes, and that is being polled. What knows
+/// the runtimes has one.
+pub(crate) type HomeOf = fn(&Waker) -> Option<Home>;
 
 /// What a doorbell's tiers need: the memory that they signal by.
 pub(crate) trait Signaller: Sync {

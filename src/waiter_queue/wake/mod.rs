@@ -23,7 +23,7 @@ mod registry;
 mod run;
 
 pub(super) use batch::Batch;
-pub(super) use doorbell::{Doorbell, Home, Homes, Signal, Signaller};
+pub(super) use doorbell::{Doorbell, Home, HomeOf, Signal, Signaller};
 pub(super) use registry::{DoorbellOwner, Doorbells};
 pub(super) use run::outside_unwinding;
 #[cfg(all(test, compio_sync_loom))]
