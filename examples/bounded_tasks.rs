@@ -319,7 +319,7 @@ impl Job {
         let (mut tiers, mut across) = (String::new(), 0);
         for (runtime, (tier, stats)) in wakes.iter().enumerate() {
             text += &format!(
-                "runtime {runtime}: wake tier {tier}, {} wakes from other threads, {} rings\n",
+                "runtime {runtime}: wake tier {tier}, {} wakes from other threads, {} signals\n",
                 stats.wakes, stats.signals
             );
             tiers += &format!(" {tier}");

@@ -162,7 +162,7 @@ no_locked_memory() {
             detail="$best, "
         else
             detail="generic, for want of a ring, "
-            found "Err(Driver { tier: Futex, driver: Poll })"
+            found 'Err(Driver { tier: Futex, driver: "Poll" })'
         fi
     else
         false
@@ -179,7 +179,7 @@ uring() {
     echo "$1" >/proc/sys/kernel/io_uring_disabled || return
     detail="generic, "
     # shellcheck disable=SC2086  # words
-    found "Err(Driver { tier: Futex, driver: Poll })" && played tier-auto auto &&
+    found 'Err(Driver { tier: Futex, driver: "Poll" })' && played tier-auto auto &&
         refused "driver, Poll" && suite $2
     status=$?
     echo 0 >/proc/sys/kernel/io_uring_disabled
