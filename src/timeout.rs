@@ -334,6 +334,34 @@ mod tests {
         wait
     }
 
+    /// What it waits for comes between its last poll and the end of its time.
+    struct ComesLast;
+
+    impl Future for ComesLast {
+        type Output = u32;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+            Poll::Pending
+        }
+    }
+
+    impl Wait for ComesLast {
+        fn at_deadline(&mut self) -> Option<u32> {
+            Some(7)
+        }
+    }
+
+    #[test]
+    fn what_came_last_is_yielded() {
+        let timed = || Timeout::new(ComesLast, Duration::ZERO);
+        assert_eq!(timed().blocking(), Ok(7));
+        #[cfg(feature = "time")]
+        {
+            let poll = Pin::new(&mut timed()).poll(&mut Context::from_waker(Waker::noop()));
+            assert_eq!(poll, Poll::Ready(Ok(7)));
+        }
+    }
+
     #[test]
     fn permits_that_came_last_are_taken_once() {
         for fairness in [Fairness::Fifo, Fairness::DEFAULT] {
