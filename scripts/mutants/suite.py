@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from pathlib import Path
 
@@ -25,8 +26,9 @@ PROGRAMS = [
     "timeout_tests", "runtime_edges", "linux_specific", "peer_cases", "properties", "linearizability",
     "fairness_tests", "interleavings", "stress", "allocations", "runtimes_end",
 ]
-# How many seconds a program may take. A test that hangs has failed.
-LIMIT = int(os.environ.get("MUTANTS_LIMIT", 60))
+# A test that hangs has failed: a program may take this many times its own time without a mutant, and
+# at least so many seconds. (Several of them run at once here, so a tighter limit kills by itself.)
+SLOWER, LEAST = 8, 60
 
 
 def collect():
@@ -65,12 +67,12 @@ def build(scratch, found, texts):
     return tree, [(name, programs[name]) for name in PROGRAMS if name in programs]
 
 
-def run(tree, name, program, number):
+def run(tree, name, program, number, limit=None):
     """The test that fails, or None."""
     env = os.environ | {"COMPIO_SYNC_MUTANT": str(number), "RUST_BACKTRACE": "0"}
     try:
         done = subprocess.run(
-            [program], cwd=tree, env=env, timeout=LIMIT,
+            [program], cwd=tree, env=env, timeout=limit,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
     except subprocess.TimeoutExpired:
@@ -86,16 +88,19 @@ def main(filters):
     chosen = [it for it in found if all(word in f"{it.file} {it.name}" for word in filters)]
     scratch = Path(os.environ.get("MUTANTS_DIR") or tempfile.mkdtemp(prefix="mutants-"))
     tree, programs = build(scratch, chosen, texts)
+    limits = {}
     for name, program in programs:
+        began = time.monotonic()
         if failed := run(tree, name, program, 0):
             sys.exit(f"{failed} fails without any mutant")
+        limits[name] = max(LEAST, SLOWER * (time.monotonic() - began))
     print(f"{len(chosen)} mutants, {len(programs)} test programs", flush=True)
 
     def hunt(mutant):
         # The program that is called like the file first.
         stem = mutant.file.split("/")[0]
         for name, program in sorted(programs, key=lambda it: stem not in it[0]):
-            mutant.killer = run(tree, name, program, mutant.number)
+            mutant.killer = run(tree, name, program, mutant.number, limits[name])
             if mutant.killer:
                 break
         return mutant
