@@ -78,17 +78,17 @@ tool() { # NAME VERSION
 
 # ---- package ----
 
-# No tests, benchmarks, drawings or scripts: they are for those who have the repository.
-expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|(src|examples)/[a-z0-9_/]+\.rs)$'
+# No tests, examples, benchmarks, drawings or scripts: they are for those who have the repository.
+expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|src/[a-z0-9_/]+\.rs)$'
 limit=150000
 package() {
     local package list size
-    list=$(cargo package --quiet --list --allow-dirty) || return 1
+    list=$(cargo package --quiet -p compio-sync --list --allow-dirty) || return 1
     if grep -vE "$expected" <<<"$list"; then
         echo "does not belong in the package"
         return 1
     fi
-    CARGO_TARGET_DIR=$scratch/target cargo package --quiet --allow-dirty --all-features || return 1
+    CARGO_TARGET_DIR=$scratch/target cargo package --quiet -p compio-sync --allow-dirty --all-features || return 1
     package=$scratch/target/package/compio-sync-$version.crate
     size=$(stat -c %s "$package") || return 1
     echo "$(wc -l <<<"$list") files, $size bytes"
@@ -116,7 +116,7 @@ fi
 # ---- the public API ----
 
 api() {
-    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$scratch/target cargo rustdoc --quiet --lib --all-features \
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$scratch/target cargo rustdoc --quiet -p compio-sync --lib --all-features \
         -- -Z unstable-options --output-format json --cap-lints allow
     python3 scripts/release/public_api.py "$scratch/target/doc/compio_sync.json"
 }
@@ -157,7 +157,7 @@ minimal() {
     rm -rf "$copy"
     mkdir -p "$copy" && cp -r README.md docs src "$copy" || return 1
     # The library alone: what its tests need is nobody else's.
-    awk '/^\[/ { skip = /dev-dependencies|\[bench\]/ } !skip' Cargo.toml >"$copy/Cargo.toml"
+    awk '/^\[/ { skip = /dev-dependencies|^\[workspace\]/ } !skip' Cargo.toml >"$copy/Cargo.toml"
     (
         # A workspace of its own, or cargo would look for one above.
         cd "$copy" && printf '\n[workspace]\n' >>Cargo.toml &&
@@ -173,10 +173,10 @@ claim minimal "compiles with the oldest dependencies that are allowed" minimal
 
 tool cargo-hack 0.6.45
 powerset() {
-    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet --lib --feature-powerset \
+    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet -p compio-sync --lib --feature-powerset \
         --features compio-driver/polling,compio-driver/io-uring || return 1
     # Without compio's drivers beside them.
-    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet --lib --feature-powerset
+    CARGO_TARGET_DIR=$scratch/target cargo hack check --quiet -p compio-sync --lib --feature-powerset
 }
 claim features "compiles with every combination of features" powerset
 
