@@ -101,7 +101,7 @@ else
     report "documentation" "$status" "$log" "$((SECONDS - begin))"
 fi
 
-# The ways there are to ring a runtime, one of which is the crate's. The figures are Wine's, not
+# The ways to signal a runtime, one of which is the crate's. The figures are Wine's, not
 # Windows'; that all of them work is a result.
 if [ -z "$quick" ]; then
     log=$logs/windows_rings.log status=1

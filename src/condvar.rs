@@ -17,18 +17,18 @@ pub use wait::{
 /// A wait takes a [`MutexGuard`](crate::MutexGuard) or an [`OwnedMutexGuard`](crate::OwnedMutexGuard), and
 /// yields the same again.
 ///
-/// | | |
+/// | Property | Contract |
 /// |---|---|
 /// | Fairness | Waiters are notified first come, first served, and then lock the mutex by its [`Fairness`](crate::Fairness). |
-/// | Memory ordering | The mutex's: what was done under a guard happened before the next lock. |
-/// | Cost | A notification that finds nobody waiting: one atomic read-modify-write. A wait: six and those of the mutex, and in steady state no allocation. |
+/// | Memory ordering | The mutex's: each unlock synchronizes-with the next lock. |
+/// | Cost | A notification without waiters: one atomic read-modify-write. A wait: six and those of the mutex, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has unlocked the mutex and does not lock it again. A notification that it had received passes on to the next waiter. |
 /// | Panics | There is no poisoning: a condition that panics unlocks the mutex. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
 /// As with std's, a wait may end without a notification: wait in a loop, or with
-/// [`wait_while`](Self::wait_while). A notification is for those who wait; with nobody waiting it
-/// is lost. For a flag that stays set, see [`Event`](crate::Event).
+/// [`wait_while`](Self::wait_while). A notification reaches current waiters only; without
+/// any it is lost. For a flag that stays set, see [`Event`](crate::Event).
 ///
 /// # Examples
 ///

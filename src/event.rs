@@ -15,17 +15,17 @@ use crate::{
 
 /// A manual-reset event: a flag that tasks and threads wait for.
 ///
-/// | | |
+/// | Property | Contract |
 /// |---|---|
-/// | Fairness | [`set`](Self::set) lets everybody go who waits, in the order they came. |
-/// | Memory ordering | What came before `set` happened before a `wait` that it ends returns, and before an `is_set` that returns `true`. |
-/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if nobody waits. A wait: six, and in steady state no allocation. |
+/// | Fairness | [`set`](Self::set) wakes all current waiters, in FIFO order. |
+/// | Memory ordering | `set` synchronizes-with every `wait` that it completes, and with each `is_set` that returns `true` for it. |
+/// | Cost | `is_set`, and `wait` on a set event: one load. `set` and `reset`: one atomic read-modify-write if there are no waiters. A wait: six, and in steady state no allocation. |
 /// | Cancelling | A dropped wait has no effect. |
 /// | Panics | None of its own. A task that panics while it waits has no effect. |
 /// | Without a runtime | Works with any executor, and with plain threads through [`blocking_wait`](Self::blocking_wait). |
 ///
-/// Whoever waits when the event is set goes on, even if it is [`reset`](Self::reset) before they
-/// are polled. A wait ends exactly if the event was set when it began or has been set since, however many
+/// `set` completes all current waits, even if the event is [`reset`](Self::reset) before they are
+/// polled. A wait ends exactly if the event was set when it began or has been set since, however many
 /// threads set and reset it meanwhile.
 ///
 /// # Examples

@@ -1,45 +1,43 @@
-//! Who may overtake whom.
+//! How many newcomers may overtake a waiter.
 
 use crate::waiter_queue::MAX_LIMIT;
 
-/// Whether newcomers may take what is free while others wait for it.
+/// How many newcomers may barge ahead of queued waiters.
 ///
-/// Handing a permit or a lock straight to whoever has waited longest is fair, and slow: until that
-/// waiter runs, nobody has it, and if the waiter's thread sleeps that is a long time. Letting
-/// everybody take it who comes by is fast, and starves those who wait. A bound on the number of
-/// those who come by gives up little of either.
+/// Handing a permit or lock to the waiter that has waited longest is fair and slow: until that
+/// waiter's thread runs, nobody uses the permit. Letting every newcomer take it is fast, and starves
+/// the waiters. A bound on the number of newcomers keeps most of both.
 ///
-/// | | `Fifo` | `Bounded(n)` |
+/// | event | `Fifo` | `Bounded(n)` |
 /// |---|---|---|
-/// | A release, with waiters | hands over to the first in line | wakes the first in line, to take what is free; hands what is beyond its need to those behind it |
-/// | A newcomer | goes to the end of the line | may take what is free, past the line, up to `n` times in a row |
-/// | After `n` of them | | goes to the end of the line, and the first in line is handed what is released next |
-/// | A waiter that was woken, and that nobody polls | keeps what was handed to it from everybody | is passed over, once `n` newcomers have passed it |
+/// | A release, with waiters | hands off to the first waiter | wakes the first waiter, so that it competes; hands what it does not need to those behind it |
+/// | A newcomer | is queued | may barge, up to `n` times in a row |
+/// | After `n` of them | | newcomers are queued, and the first waiter is handed what is released next |
+/// | A waiter that was woken and is not polled | keeps what was handed to it | is skipped once `n` newcomers have overtaken it |
 ///
 /// # The bound
 ///
-/// While one waiter is the first in line, at most `n` newcomers take what it waits for. What does
-/// not count is the time from when the waiter has been woken until it is polled: it may be that its
-/// thread sleeps, and it may be that it is never polled again, and others cannot know. If more
-/// than `n` have passed by the time it is polled, and nothing is left, it is ahead of all who have
-/// not been through the same, no newcomer passes it, and it is handed what is released next.
+/// While one waiter is the first of the wait list, at most `n` newcomers take what it waits for. The
+/// time from its wake to its next poll does not count: its thread may sleep, and it may never be polled
+/// again. If more than `n` have overtaken it when it is polled, and nothing is free, it is requeued
+/// ahead of all waiters that were not skipped, no newcomer barges ahead of it, and it is handed what is
+/// released next.
 ///
-/// So every waiter that is polled when it has been woken gets what it waits for, after a bounded
-/// number of others. Those in line are served in the order in which they came, except that one that
-/// has been woken, and has been passed by `n` newcomers before it was polled, no longer holds up those
-/// behind it.
+/// So every waiter that is polled when woken gets what it waits for after a bounded number of others.
+/// Waiters are served in the order of their arrival, except that a skipped waiter does not hold up
+/// those behind it.
 ///
 /// # Futures that nobody polls
 ///
 /// A future that is kept but not polled, such as one that lost a `select!` by reference, can be the
-/// first in line. With `Fifo` it is handed a permit that it never uses, and if there are no others
-/// everybody waits until the future is dropped.
+/// first waiter. With `Fifo` it is handed a permit that it never uses. If there are no others, all
+/// waiters wait until the future is dropped.
 ///
-/// With `Bounded` it is only woken, and the permit stays free: for newcomers, and for everyone in line
-/// that is polled meanwhile, such as another wait of the same task, which has the same waker. Once
-/// `n` have taken it, the next release or arrival finds that the first in line does not come, and
-/// wakes the second. An abandoned future is handed a permit only if `n` newcomers have passed it
-/// while it was waiting, or if several permits are free at once and it is not the first in line.
+/// With `Bounded` it is only woken, and the permit stays free for newcomers, and for any waiter that is
+/// polled meanwhile, such as another wait of the same task. Once `n` newcomers have taken it, the next
+/// release or arrival skips the first waiter and wakes the second. An abandoned future is handed a
+/// permit only if `n` newcomers have overtaken it before it was woken, or if several permits are free
+/// at once and it is not the first waiter.
 /// Drop futures that you do not go on polling.
 ///
 /// # Examples
@@ -58,19 +56,19 @@ use crate::waiter_queue::MAX_LIMIT;
 pub enum Fairness {
     /// Strictly first come, first served. The same as `Bounded(0)`.
     Fifo,
-    /// At most so many others, from 0 to 255, pass the first in line. On 32-bit targets numbers
+    /// At most so many newcomers, from 0 to 255, overtake the first waiter. On 32-bit targets numbers
     /// above 30 count as 30.
     Bounded(u8),
 }
 
 impl Fairness {
-    /// What primitives have that were made without naming any.
+    /// The fairness of primitives that were created without naming one.
     ///
     /// It is `Bounded(32)`, or `Bounded(30)` on 32-bit targets. A higher bound gains little more
     /// throughput, and makes the longest waits longer in proportion: see `docs/performance.md`.
     pub const DEFAULT: Self = Self::of_limit(Self::Bounded(32).limit());
 
-    /// How many may pass.
+    /// How many newcomers may barge.
     pub(crate) const fn limit(self) -> u8 {
         match self {
             Self::Bounded(n) if n < MAX_LIMIT => n,

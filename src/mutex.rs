@@ -72,7 +72,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped has taken nothing, and has lost its place in line.
+    /// A future that is dropped has taken nothing, and has lost its place in the wait list.
     ///
     /// # Examples
     ///
@@ -118,9 +118,8 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Locks the mutex if it is unlocked and a newcomer may lock it.
     ///
-    /// While others wait, none may with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any until as
-    /// many have passed the first in line as may. Returns `None` otherwise, and while another thread
-    /// is serving those who wait.
+    /// While there are waiters, none may with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any until
+    /// the bound is reached. Returns `None` otherwise, and while another thread is serving the waiters.
     ///
     /// # Examples
     ///

@@ -79,7 +79,7 @@ impl Semaphore {
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped has taken nothing, and has lost its place in line.
+    /// A future that is dropped has taken nothing, and has lost its place in the wait list.
     ///
     /// # Panics
     ///
@@ -103,8 +103,8 @@ impl Semaphore {
 
     /// Acquires `count` permits at once, waiting until there are that many.
     ///
-    /// None are taken before all can be. While the request is at the head of the line, as many smaller
-    /// ones pass it as the semaphore's [`Fairness`] says. The others wait, even if there are permits
+    /// None are taken before all can be. While the request is the first waiter, at most as many smaller
+    /// ones overtake it as the semaphore's [`Fairness`] says. The others wait, even if there are permits
     /// for them. A `count` of 0 never waits. A `count` above [`max_permits`](Self::max_permits) waits
     /// until permits are added.
     ///
@@ -191,9 +191,9 @@ impl Semaphore {
 
     /// Acquires a permit if there is one that a newcomer may take.
     ///
-    /// While others wait, that is none with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any
-    /// until as many have passed the first in line as may. Returns `None` otherwise, on a closed
-    /// semaphore, and while another thread is serving those who wait.
+    /// While there are waiters, that is none with [`Fairness::Fifo`], and with [`Fairness::Bounded`] any
+    /// until the bound is reached. Returns `None` otherwise, on a closed semaphore, and while another
+    /// thread is serving the waiters.
     ///
     /// # Examples
     ///

@@ -6,21 +6,20 @@
 //! | Dropped | Effect |
 //! |---|---|
 //! | before the first poll | none |
-//! | while it waits | it has taken nothing, and has lost its place in line |
-//! | after it was handed a permit or the lock, before it was polled | that passes on to the next in line |
+//! | while it waits | it has taken nothing, and has lost its place in the wait list |
+//! | after it was handed a permit or the lock, before it was polled | that passes on to the next waiter |
 //! | [`Condvar::wait`](crate::Condvar::wait), at any time | the mutex is unlocked. A notification that had reached it passes on |
 //! | [`Event::wait`](crate::Event::wait) | none |
 //! | [`WaiterQueue::add_waiter_if`](crate::WaiterQueue::add_waiter_if) | a wake that had reached it passes on |
 //!
-//! So nothing is lost and nothing leaks. What remains are seven traps, none of which is this crate's
-//! alone.
+//! So nothing is lost and nothing leaks. Seven traps remain, which every crate of this kind has.
 //!
 //! # A future that is kept and not polled
 //!
 //! The worst of them, known as *futurelock*. `select!` by reference, a poll by hand, or a
-//! collection of futures whose owner is busy with something else: all keep a future that is in
-//! line, and do not poll it. If it is handed the lock, it has it, and does not know. Everybody
-//! waits for a future that nobody polls, and if its owner is among them that is for ever:
+//! collection of futures whose owner is busy with something else: all keep a queued
+//! future and do not poll it. If it is handed the lock, it holds it without knowing. Every other waiter
+//! then waits for a future that is not polled, and if its owner is one of them, that is for ever:
 //!
 //! ```
 //! use std::pin::pin;
@@ -50,8 +49,8 @@
 //! # });
 //! ```
 //!
-//! With [`Fairness::Bounded`](crate::Fairness::Bounded), the default, the first in line is only
-//! woken, and what it does not come for stays free. The same code goes on:
+//! With [`Fairness::Bounded`](crate::Fairness::Bounded), the default, the first waiter is only
+//! woken, and what it does not take stays free. The same code goes on:
 //!
 //! ```
 //! use std::pin::pin;
@@ -74,11 +73,11 @@
 //! so, which [`Fairness`](crate::Fairness#futures-that-nobody-polls) lists. The rules that cure it:
 //!
 //! - Give `select!` and `timeout` the future itself, not `&mut` of it. What loses is dropped.
-//! - Do not `await` a lock in the body of a loop that owns other futures in line for it (`while let
+//! - Do not `await` a lock in the body of a loop that owns other futures that wait for it (`while let
 //!   Some(x) = unordered.next().await`). Spawn the body, or spawn the futures: a task is always
 //!   polled.
 //!
-//! # A select in a loop goes to the end of the line, each time
+//! # A select in a loop is requeued at the end, each time
 //!
 //! ```
 //! use compio_sync::{Event, Semaphore};
@@ -86,7 +85,7 @@
 //!
 //! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! # let (semaphore, tick) = (Semaphore::new(1), Event::new());
-//! // With `semaphore.acquire()` in the loop, each tick would give the place in line up.
+//! // With `semaphore.acquire()` in the loop, each tick would give its place up.
 //! let mut acquire = semaphore.acquire();
 //! let permit = loop {
 //!     match select(&mut acquire, tick.wait()).await {
@@ -144,21 +143,21 @@
 //! }
 //! ```
 //!
-//! # A cancel token round a wait
+//! # A cancel token around a wait
 //!
 //! compio's `with_cancel` cancels operations of its driver. A wait of this crate is none: it goes on until its
 //! future is dropped. Take `select!`, or a wait with a [deadline](crate::Timeout).
 //!
 //! # Half of what was to be done
 //!
-//! A guard whose task is cancelled at an `await` unlocks, and there is no poisoning: whatever stood
-//! half done under the lock is what the next one finds. Make changes without an `await` between the
+//! A guard whose task is cancelled at an `await` unlocks, and there is no poisoning: the next
+//! holder finds whatever was half done under the lock. Make changes without an `await` between the
 //! first and the last, or in a copy that is put in place at the end.
 //!
 //! # A condition that was given up
 //!
-//! Whoever drops a [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A
-//! timeout round it loses the guard; `wait_timeout` (feature
+//! A dropped [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A
+//! timeout around it loses the guard; `wait_timeout` (feature
 //! `time`) gives it back:
 //!
 //! ```
@@ -180,7 +179,7 @@
 //! ```
 //!
 //! In the same way, `acquire().timeout(second)`, or `acquire_timeout(second)`, yields a permit that
-//! arrives just as the time ends. Under a plain timeout such a permit passes on to the next in
-//! line, which is right, too, but you have waited for nothing.
+//! arrives just as the time ends. Under a plain timeout such a permit passes on to the next
+//! waiter: correct, too, but you have waited for nothing.
 //!
 //! [`Fairness`]: crate::Fairness

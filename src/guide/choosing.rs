@@ -3,14 +3,14 @@
 //! | You want | Take | Because |
 //! |---|---|---|
 //! | at most N at a time: open files, connections, requests under way | [`Semaphore`] | a permit is a value that goes where the work goes |
-//! | at most N bytes, rows or credits at a time | [`Semaphore`] and [`acquire_many`](crate::Semaphore::acquire_many) | a large request is passed by a bounded number of small ones, so it is not starved |
+//! | at most N bytes, rows or credits at a time | [`Semaphore`] and [`acquire_many`](crate::Semaphore::acquire_many) | a bounded number of small requests overtake a large one, so it is not starved |
 //! | at most N in a second, on all runtimes together | [`Semaphore`], whose permits are [forgotten](crate::SemaphorePermit::forget) and [added](crate::Semaphore::add_permits) by a clock | see [below](#limiting-a-rate) |
 //! | one at a time, with data, across `await` | [`Mutex`] | the guard may be held across `await`, sent to another thread, or mapped to a part |
-//! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | nobody waits long enough for a task switch to pay |
+//! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | waits are too short for a task switch to pay |
 //! | to wait until something under a mutex has changed | [`Condvar`] | what has been tested is still true on the next line |
-//! | to wait for something that happens once, or stays: a start, a shutdown | [`Event`] | it stays set, so nobody can come too late |
+//! | to wait for something that happens once, or stays: a start, a shutdown | [`Event`] | it stays set, so no waiter can come too late |
 //! | to wait until all workers have ended | [`Semaphore`] whose permits the workers hold, and [`acquire_many`](crate::Semaphore::acquire_many) of all | see [below](#waiting-until-all-have-ended) |
-//! | "go on, one of you", and it must not get lost if nobody waits yet | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit lets one go, now or later |
+//! | to wake exactly one task, with the signal stored if none waits | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
 //! | to send values from task to task | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no channels here |
@@ -79,7 +79,7 @@
 //!
 //! # Waiting until all have ended
 //!
-//! Each worker holds a permit, and who waits for the end acquires all of them. The permit is taken *before*
+//! Each worker holds a permit, and acquiring all permits waits for every worker to end. The permit is taken *before*
 //! the worker is spawned. One that is acquired inside the task may come too late: a task that has not run yet
 //! holds nothing, and the wait is over before it began.
 //!
@@ -110,8 +110,8 @@
 //! # Limiting a rate
 //!
 //! A permit that is forgotten does not come back, so a semaphore whose permits are added by the
-//! clock is a token bucket. The clock must outlive whoever waits: as a task of one runtime it ends with that
-//! runtime, and all others wait for ever. So it has a thread of its own. Closing the semaphore turns away who
+//! clock is a token bucket. The clock must outlive the waiters: as a task of one runtime it ends with that
+//! runtime, and all others wait for ever. So it has a thread of its own. Closing the semaphore fails all
 //! waits, and ends the clock.
 //!
 //! ```

@@ -39,7 +39,7 @@
 //! A tick costs more than all of these steps: the waiting task is left and polled again, and in
 //! between the runtime polls its driver. Handing a contended lock from task to task takes two ticks
 //! per hand-over, taking it where it is free takes one. That is why newcomers
-//! may pass by default: see [fairness](crate::guide::fairness).
+//! may barge by default: see [fairness](crate::guide::fairness).
 //!
 //! # Across runtimes
 //!

@@ -1,23 +1,22 @@
-//! Who may go before whom, and how often.
+//! How many newcomers may barge ahead of waiters.
 //!
-//! Waiters stand in line in the order in which they came. The question is what a *newcomer* may do,
-//! who finds a permit free, or a mutex unlocked, while others stand in line. Whether the line is
-//! kept strictly is a [`Fairness`], a number that a [`Semaphore`] or [`Mutex`] is made with.
+//! Waiters are queued in the order of their arrival. A *newcomer* may find a permit free, or a mutex
+//! unlocked, while others are queued. Whether it may take it is decided by a [`Fairness`], which a
+//! [`Semaphore`] or [`Mutex`] is created with.
 //!
-//! | | [`Fairness::Fifo`](crate::Fairness::Fifo) | [`Fairness::Bounded(n)`](crate::Fairness::Bounded) |
+//! | event | [`Fairness::Fifo`](crate::Fairness::Fifo) | [`Fairness::Bounded(n)`](crate::Fairness::Bounded) |
 //! |---|---|---|
-//! | a release | hands over to the first in line | wakes the first in line, to take what is free |
-//! | a newcomer | goes to the end of the line | may pass, `n` times while the same waiter is first |
-//! | costs | throughput: the permit travels with a sleeping thread | order: up to `n` go first |
-//! | take it if | the order itself matters, or each holder keeps it for long | it is contended by short holders. The default, with `n` = 32 |
+//! | a release | hands off to the first waiter | wakes the first waiter, which then competes |
+//! | a newcomer | is queued | may barge, `n` times while the same waiter is first |
+//! | costs | throughput: the permit waits for a sleeping thread | order: up to `n` go first |
+//! | choose it if | the order itself matters, or each holder keeps it for long | holders are short and many. The default, with `n` = 32 |
 //!
 //! # The bound
 //!
-//! While one waiter is first in line, at most `n` newcomers take what it waits for; the time from
-//! when it has been woken until it is polled does not count, since its thread may sleep. Then
-//! nobody passes, and the next release is handed to it. Each waiter that is polled when woken is
-//! served after a bounded number of others: there is no starvation, neither of a large request by
-//! small ones nor of a slow thread by a fast one.
+//! While one waiter is first, at most `n` newcomers take what it waits for. The time from its wake to
+//! its next poll does not count, since its thread may sleep. Then no newcomer barges, and the next
+//! release is handed to it. So there is no starvation: neither of a large request by small ones nor of
+//! a slow thread by a fast one.
 //!
 //! The bound can be watched:
 //!
@@ -33,9 +32,9 @@
 //! let mut large = semaphore.acquire_many(2);
 //! assert!(poll!(&mut large).is_pending());
 //!
-//! // Three small ones pass it.
+//! // Three small ones overtake it.
 //! for _ in 0..3 {
-//!     drop(semaphore.try_acquire().expect("may pass"));
+//!     drop(semaphore.try_acquire().expect("may barge"));
 //! }
 //! // A fourth may not, though a permit is free.
 //! assert_eq!(semaphore.available_permits(), 1);
@@ -52,12 +51,12 @@
 //! # What follows
 //!
 //! - [`try_acquire`](crate::Semaphore::try_acquire) and [`try_lock`](crate::Mutex::try_lock) are
-//!   newcomers. With `Fifo` they fail while anybody waits.
+//!   newcomers. With `Fifo` they fail while there are waiters.
 //! - A loop that locks, works and unlocks may take the lock many times in a row. With `Bounded` it
-//!   goes to the end of the line after `n`; with `Fifo` as soon as anybody waits.
-//! - The first in line is not passed by those behind it, except while it has been woken and has not
-//!   been polled. See [futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
-//! - [`Condvar`], [`Event`] and [`WaiterQueue`] have nothing to take, so nobody can pass: they wake
+//!   is queued after `n`; with `Fifo` as soon as there is a waiter.
+//! - Waiters behind the first do not overtake it, except while it has been woken and not yet
+//!   polled. See [futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
+//! - [`Condvar`], [`Event`] and [`WaiterQueue`] have nothing to take, so there is no barging: they wake
 //!   in order. A notified waiter of a [`Condvar`] then locks the mutex by the mutex's own fairness.
 //!
 //! [`Condvar`]: crate::Condvar

@@ -12,11 +12,11 @@ use crate::{
 
 /// A mutex whose guards may be held across `await`.
 ///
-/// | | |
+/// | Property | Contract |
 /// |---|---|
 /// | Fairness | First come, first served, but for a bounded number of newcomers that may barge past the first waiter: see [`Fairness`](crate::Fairness), by default [`Fairness::DEFAULT`](crate::Fairness::DEFAULT). |
-/// | Memory ordering | What was done under a guard happened before the next lock. |
-/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: six in place of the one to lock, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
+/// | Memory ordering | Each unlock synchronizes-with the next lock. |
+/// | Cost | Uncontended: one atomic read-modify-write to lock, one to unlock. A wait: six in place of the one to lock, or ten if newcomers may barge, and in steady state no allocation. See [the guide](crate::guide::cost). |
 /// | Cancelling | A dropped lock has taken nothing and has lost its place in the queue. |
 /// | Panics | There is no poisoning: a task that panics unlocks like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
@@ -24,9 +24,9 @@ use crate::{
 /// It is not reentrant: a task that locks it again waits for itself, for ever.
 ///
 /// With [`Fairness::Fifo`](crate::Fairness::Fifo) the lock is given to the waiter itself, at the moment of unlocking. A waiter
-/// that has been given the lock but is not polled keeps it from everybody else until it is polled or
-/// dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first waiter is woken, and the mutex is unlocked until it
-/// or somebody else locks it. See
+/// that has been given the lock but is not polled keeps it until it is polled or
+/// dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first waiter is woken, and the mutex is unlocked until
+/// it or a newcomer locks it. See
 /// [Futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
 ///
 /// # Examples

@@ -5,19 +5,19 @@ use crate::waiter_queue::Queue;
 
 /// A counting semaphore: permits that tasks and threads take and give back.
 ///
-/// | | |
+/// | Property | Contract |
 /// |---|---|
 /// | Fairness | First come, first served, but for a bounded number of newcomers that may barge past the first waiter: see [`Fairness`](crate::Fairness), by default [`Fairness::DEFAULT`](crate::Fairness::DEFAULT). The bound is the same for large requests, so they are not starved. |
-/// | Memory ordering | What was done before a permit was given back happened before the acquire that got it. |
-/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may pass, and in steady state no allocation. See [the guide](crate::guide::cost). |
+/// | Memory ordering | A release synchronizes-with the acquire that gets its permits. |
+/// | Cost | Uncontended: one atomic read-modify-write to acquire, one to release. A wait: six in place of the one to acquire, or ten if newcomers may barge, and in steady state no allocation. See [the guide](crate::guide::cost). |
 /// | Cancelling | A dropped acquire has taken nothing and has lost its place in the queue. |
 /// | Panics | There is no poisoning: a task that panics gives its permits back like any other. |
 /// | Without a runtime | Works with any executor, and with plain threads through the `blocking_` methods. |
 ///
 /// With [`Fairness::Fifo`](crate::Fairness::Fifo) a permit is given to the waiter itself, at the moment of release. A waiter
-/// that has been given its permits but is not polled keeps them from everybody else until it is
+/// that has been given its permits but is not polled keeps them until it is
 /// polled or dropped. With [`Fairness::Bounded`](crate::Fairness::Bounded) the first waiter is woken, and its permits stay
-/// available until it takes them or somebody else does. Those that it does not need are given to the
+/// available until it or a newcomer takes them. Those that it does not need are given to the
 /// next waiter. See [Futures that nobody polls](crate::Fairness#futures-that-nobody-polls).
 ///
 /// # Closing

@@ -2,7 +2,7 @@
 //!
 //! A runtime gets its doorbell and its listener on its first wait. Which runtime is a waiter's *home*
 //! is found out when the waiter's waker is stored. A home is recorded if the waker is a compio task's,
-//! or compio's wrapper round one, and a runtime is current, which then is the task's. Any other
+//! or compio's wrapper around one, and a runtime is current, which then is the task's. Any other
 //! waker (that of the main future of `block_on`, of another executor, of a parked thread) is called
 //! directly by whoever grants. A listener would be the wrong one to call it, as its thread may be
 //! blocked in that other executor.

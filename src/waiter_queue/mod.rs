@@ -57,12 +57,12 @@ impl Queue {
 /// Whatever the waiters wait for is the caller's: a condition over its own atomics. The queue sees
 /// to it that no wake is lost between looking at the condition and falling asleep.
 ///
-/// | | |
+/// | Property | Contract |
 /// |---|---|
 /// | Fairness | First come, first woken. |
-/// | Memory ordering | What came before `wake_one` or `wake_all` happened before a wait that it ends returns, and before a condition that is looked at after it. |
-/// | Cost | A wake that finds nobody waiting: one atomic read-modify-write. A wait: six, and in steady state no allocation. |
-/// | Cancelling | A dropped wait has lost its place in line. A `wake_one` that had chosen it passes on to the next. |
+/// | Memory ordering | `wake_one` and `wake_all` synchronize-with the waits that they complete, and with conditions that are checked after them. |
+/// | Cost | A wake without waiters: one atomic read-modify-write. A wait: six, and in steady state no allocation. |
+/// | Cancelling | A dropped wait has lost its place in the wait list. A `wake_one` that had chosen it passes on to the next. |
 /// | Panics | A condition that panics leaves the queue. |
 /// | Without a runtime | Works with any executor. |
 ///
