@@ -57,7 +57,7 @@ with_files=
 played() {
     # shellcheck disable=SC2086  # words
     COMPIO_SYNC_TEST_ROLE=$1 COMPIO_SYNC_TIER=$2 limited 120 $with_files /tests/linux_specific \
-        --exact test_linux_futex_fallback --nocapture --test-threads=1 >/tmp/played 2>&1
+        test_linux_futex_fallback --nocapture --test-threads=1 >/tmp/played 2>&1
     status=$?
     cat /tmp/played
     [ $status = 0 ] && grep -q "PLAYED $1" /tmp/played
@@ -65,7 +65,7 @@ played() {
 
 # found REGEX: what the test of the kernel's version says about the futex tier here.
 found() {
-    limited 120 /tests/linux_specific --exact test_linux_kernel_version_detection --nocapture \
+    limited 120 /tests/linux_specific test_linux_kernel_version_detection --nocapture \
         >/tmp/found 2>&1
     status=$?
     cat /tmp/found

@@ -3,7 +3,7 @@
 //! This chapter counts: atomic read-modify-writes of this crate ("steps"), allocations, system
 //! calls. The steps in the first two tables are tested, by models that count them
 //! (`src/waiter_queue/models/steps.rs`), and so is what is said of allocations
-//! (`tests/allocations.rs`). What that takes in time, here and with other crates, is in
+//! (`tests/allocations/`). What that takes in time, here and with other crates, is in
 //! [docs/performance.md](https://github.com/jmalicki/compio-sync/blob/main/docs/performance.md).
 //!
 //! # Without waiting

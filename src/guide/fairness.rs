@@ -43,7 +43,7 @@
 //! ```
 //!
 //! The tests in
-//! [tests/fairness_tests.rs](https://github.com/jmalicki/compio-sync/blob/main/tests/fairness_tests.rs)
+//! [tests/fairness_tests](https://github.com/jmalicki/compio-sync/tree/main/tests/fairness_tests)
 //! fail if it does not hold, and the models in
 //! [src/waiter_queue/models](https://github.com/jmalicki/compio-sync/tree/main/src/waiter_queue/models)
 //! look for an interleaving in which it does not.

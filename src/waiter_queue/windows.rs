@@ -53,7 +53,8 @@
 //! nothing was woken since it last did (`poll` in compio-driver's `iocp/mod.rs`, to 0.13.0-beta.1). **A
 //! runtime that always has ready tasks looks at no completion, of I/O or of this tier**. The executor's
 //! queue, by which the generic tier signals, is looked at in every tick. No signalling thread can tell
-//! whether the runtime is of that kind just now, and no listener that sleeps. `tests/windows_specific.rs` has a test that fails when compio looks.
+//! whether the runtime is of that kind just now, and no listener that sleeps. `tests/windows_specific/` has
+//! a test that fails when compio looks.
 //!
 //! Why not an event: compio can also wait for a Win32 event (`OpType::Event`). With its feature
 //! `iocp-wait-packet` that takes `NtCreateWaitCompletionPacket`, `NtAssociateWaitCompletionPacket`
