@@ -12,7 +12,7 @@
 # measured once more.
 #
 # For figures to keep, see that the machine does nothing else. Run it on each platform: the
-# comparison is made of all results that are there.
+# platforms are compared if there are results of several.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -68,7 +68,9 @@ platform=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["o
 mkdir -p "$out/results"
 cp "$new" "$out/results/$platform.json"
 "$python" scripts/compare_benchmarks.py --report "$new" --md "$out/results/$platform.md" --plots "$out"
-"$python" scripts/compare_benchmarks.py "$out"/results/*.json > "$out/comparison.md"
+if [ "$(find "$out/results" -name '*.json' | wc -l)" -gt 1 ]; then
+    "$python" scripts/compare_benchmarks.py "$out"/results/*.json > "$out/comparison.md"
+fi
 find "$out" -type f -newer "$new" -print | sort
 
 step "what is to be reached"

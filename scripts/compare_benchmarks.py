@@ -12,7 +12,6 @@
 """
 
 import argparse
-import json
 import pathlib
 import sys
 
@@ -39,8 +38,7 @@ def main():
 
     if options.syscalls:
         syscalls.add(new, options.syscalls)
-        text = json.dumps(new.data, indent=1)
-        pathlib.Path(options.results[-1]).write_text(text + "\n", encoding="utf-8")
+        pathlib.Path(options.results[-1]).write_text(new.to_json(), encoding="utf-8")
     elif options.check:
         return check(Results.load(options.check), new, options.flagged)
     elif options.reach:

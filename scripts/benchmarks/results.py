@@ -48,6 +48,13 @@ class Results:
         with open(path, encoding="utf-8") as file:
             return cls(json.load(file))
 
+    def to_json(self):
+        """A line for each cell, so that a change shows as such."""
+        head = {key: value for key, value in self.data.items() if key != "cells"}
+        head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
+        cells = ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in self.data["cells"])
+        return f'{{\n{head}"cells": [\n{cells}\n]\n}}\n'
+
     @property
     def platform(self):
         return self.data["os"]
