@@ -44,12 +44,13 @@ fn one_that_was_late_is_next_on_real_threads<L: Lock>() {
             until(|| late.wakes() > 0);
             let mut looks = 0..10_000;
             until(|| is_late() || looks.next().is_none());
+            // Before the poll, since the lock may be handed to it as soon as it is back.
+            let wakes = late.wakes();
             if !is_late() || late.poll().is_ready() {
                 continue;
             }
             comebacks += 1;
             let back_in_line = taken.load(SeqCst);
-            let wakes = late.wakes();
             until(|| late.wakes() > wakes);
             let held = late.ready();
             let passed_again = taken.load(SeqCst) - back_in_line;
