@@ -410,6 +410,9 @@ mod tests {
         semaphore.close();
         assert!(waits.0.at_deadline().is_some_and(|it| it.is_err()));
         assert!(waits.1.at_deadline().is_some_and(|it| it.is_err()));
+        // One that is not in the list, so that the close did not reach it.
+        let mut outside = semaphore.acquire().or_closed();
+        assert!(outside.at_deadline().is_some_and(|it| it.is_err()));
         assert_eq!(semaphore.in_use(), 0);
     }
 

@@ -50,6 +50,42 @@ fn a_runtime_within_a_task_of_another_is_woken() {
     });
 }
 
+/// compio's `Runtime::run` may be called while another runtime is current. The listener must not sleep on
+/// that one's ring, whose completions its own runtime does not hear.
+#[test]
+fn tasks_that_ran_while_another_runtime_was_current_are_woken() {
+    watched(
+        "tasks_that_ran_while_another_runtime_was_current_are_woken",
+        || {
+            for tier in tiers() {
+                let doors: Arc<[Semaphore; 2]> =
+                    Arc::new([const { Semaphore::with_fairness(0, Fairness::Fifo) }; 2]);
+                let (own, other) = (runtime(), runtime());
+                let [first, second] = own.enter(|| {
+                    tier.select().expect("this tier was checked");
+                    [0, 1].map(|door| {
+                        let doors = doors.clone();
+                        own.spawn(async move { doors[door].acquire().await.forget() })
+                    })
+                });
+                let release = |door: usize| {
+                    thread::scope(|scope| {
+                        scope.spawn(|| doors[door].add_permits(1));
+                    });
+                };
+                own.enter(|| while own.run() {});
+                release(0);
+                // Its own runtime wakes the listener, which runs where it must not sleep.
+                own.enter(|| own.poll_with(Some(Duration::from_secs(1))));
+                other.enter(|| while own.run() {});
+                release(1);
+                own.block_on(first).expect("the first task panicked");
+                own.block_on(second).expect("the second task panicked");
+            }
+        },
+    );
+}
+
 /// Polls `future` once, and gives it back if it is not ready.
 async fn begin<F: Future + Unpin>(mut future: F) -> F {
     poll_fn(|cx| {

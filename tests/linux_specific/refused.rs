@@ -172,6 +172,7 @@ fn play(role: &str) {
             });
         }
         "tier-unknown" => {
+            assert!(matches!(WakeTier::requested(), Err(TierError::NoSuchTier)));
             assert_refused(&["COMPIO_SYNC_TIER=", "is none of auto, generic, futex, iocp"])
         }
         "tier-iocp" => assert_refused(&[
