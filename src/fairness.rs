@@ -23,6 +23,10 @@ use crate::waiter_queue::MAX_LIMIT;
 /// ahead of all waiters that were not skipped, no newcomer barges ahead of it, and it is handed what is
 /// released next.
 ///
+/// On one runtime the bound is lower: at most 6 newcomers overtake a waiter after its wake, if that wake and
+/// the 32 wakes of first waiters before it were all by their own runtime. There, a higher bound gains
+/// little, and makes the longest waits longer.
+///
 /// So every waiter that is polled when woken gets what it waits for after a bounded number of others.
 /// Waiters are served in the order of their arrival, except that a skipped waiter does not hold up
 /// those behind it.
@@ -65,7 +69,7 @@ impl Fairness {
     /// The fairness of primitives that were created without naming one.
     ///
     /// It is `Bounded(32)`, or `Bounded(30)` on 32-bit targets. A higher bound gains little more
-    /// throughput, and makes the longest waits longer in proportion: see `docs/performance.md`.
+    /// throughput, and makes the longest waits longer: see `docs/performance.md`.
     pub const DEFAULT: Self = Self::of_limit(Self::Bounded(32).limit());
 
     /// How many newcomers may barge.

@@ -98,7 +98,7 @@ def main(filters):
 
     def hunt(mutant):
         # The program that is called like the file first.
-        stem = mutant.file.split("/")[0]
+        stem = "fairness" if "/queue/" in mutant.file else mutant.file.split("/")[0]
         for name, program in sorted(programs, key=lambda it: stem not in it[0]):
             mutant.killer = run(tree, name, program, mutant.number, limits[name])
             if mutant.killer:

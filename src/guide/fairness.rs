@@ -18,6 +18,9 @@
 //! release is handed to it. So there is no starvation: neither of a large request by small ones nor of
 //! a slow thread by a fast one.
 //!
+//! While all waiters are tasks of one runtime, which wakes them itself, the bound is 6 if `n` is more: see
+//! [`Fairness`](crate::Fairness#the-bound).
+//!
 //! The bound can be watched:
 //!
 //! ```

@@ -93,3 +93,76 @@ fn fairness_is_what_was_asked_for() {
     assert_eq!(Mutex::new(()).fairness(), Fairness::default());
     assert_eq!(Mutex::<()>::default().fairness(), Fairness::DEFAULT);
 }
+
+/// What the default bound comes to.
+fn limit() -> usize {
+    if usize::BITS == 64 { 32 } else { 30 }
+}
+
+/// How many newcomers overtake a task of the current runtime, which is woken by `release`.
+async fn overtakers(
+    semaphore: &'static Semaphore,
+    release: impl Fn(SemaphorePermit<'static>),
+) -> usize {
+    let mut held = semaphore.acquire().await;
+    let waiter = compio::runtime::spawn(async { drop(semaphore.acquire().await) });
+    while semaphore.waiter_count() == 0 {
+        yield_now().await;
+    }
+    let mut overtaken = 0;
+    loop {
+        release(held);
+        let Some(newcomer) = semaphore.try_acquire() else {
+            break;
+        };
+        held = newcomer;
+        overtaken += 1;
+        // The waiter is polled, and finds nothing.
+        for _ in 0..4 {
+            yield_now().await;
+        }
+    }
+    waiter.await.expect("the waiter panicked");
+    overtaken
+}
+
+#[test]
+fn waiters_of_one_runtime_are_overtaken_less_often() {
+    static MANY: Semaphore = Semaphore::with_fairness(1, Fairness::DEFAULT);
+    static FEW: Semaphore = Semaphore::with_fairness(1, Fairness::Bounded(4));
+    compio::runtime::Runtime::new().unwrap().block_on(async {
+        compio::runtime::spawn(async move {
+            assert_eq!(overtakers(&MANY, drop).await, limit());
+            overtakers(&MANY, drop).await;
+            // 32 times in a row its own runtime has woken the first waiter, and so it goes on.
+            for _ in 0..3 {
+                assert_eq!(overtakers(&MANY, drop).await, 6);
+            }
+            for _ in 0..20 {
+                assert_eq!(overtakers(&FEW, drop).await, 4);
+            }
+        })
+        .await
+        .unwrap();
+    });
+}
+
+#[test]
+fn waiters_that_another_thread_wakes_are_overtaken_as_often_as_allowed() {
+    static SEMAPHORE: Semaphore = Semaphore::with_fairness(1, Fairness::Bounded(16));
+    let elsewhere = |permit: SemaphorePermit<'static>| {
+        thread::scope(|scope| {
+            scope.spawn(|| drop(permit));
+        });
+    };
+    compio::runtime::Runtime::new().unwrap().block_on(async {
+        compio::runtime::spawn(async move {
+            for _ in 0..4 {
+                assert_eq!(overtakers(&SEMAPHORE, drop).await, 16);
+                assert_eq!(overtakers(&SEMAPHORE, elsewhere).await, 16);
+            }
+        })
+        .await
+        .unwrap();
+    });
+}

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     loom::PASSES,
-    waiter_queue::wake::{Batch, Wake},
+    waiter_queue::wake::{Batch, Home, Wake},
 };
 
 /// What a combiner has decided, and is not in the word yet.
@@ -300,6 +300,11 @@ impl Queue {
                 }
                 Some(_) => {
                     if let Ok(wake) = head.wake() {
+                        let home = wake.as_ref().and_then(Wake::home);
+                        if list.count_woken(home.is_some_and(Home::is_here)) {
+                            let barged = combiner.barged.unwrap_or(word & BARGED);
+                            combiner.barged = Some(barged.max(self.barged_at_home()));
+                        }
                         push(combiner, wake);
                     }
                 }

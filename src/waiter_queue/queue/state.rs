@@ -9,6 +9,11 @@ use super::{
 };
 use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
 
+/// How many newcomers barge past a head that was woken at home, if those before it were, too.
+///
+/// On one runtime, a higher number gains little throughput, and costs the longest waits.
+const AT_HOME: u8 = 6;
+
 /// A queue.
 pub(crate) struct Queue {
     pub(super) word: AtomicUsize,
@@ -72,6 +77,11 @@ impl Queue {
     /// Whether as many have barged past the head as may.
     pub(super) fn is_limit_reached(&self, word: usize) -> bool {
         (word & BARGED) / BARGED_ONE >= self.limit as usize
+    }
+
+    /// The least count, as `BARGED` has it, of a head that is woken at home: `AT_HOME` below the limit.
+    pub(super) fn barged_at_home(&self) -> usize {
+        self.limit.saturating_sub(AT_HOME) as usize * BARGED_ONE
     }
 
     /// Whether the head has been woken, and nothing is there for others. It will take the one permit

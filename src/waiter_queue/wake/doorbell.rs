@@ -270,6 +270,11 @@ impl Home {
         self.doorbell
     }
 
+    /// Whether it is a runtime of the calling thread.
+    pub(crate) fn is_here(self) -> bool {
+        self.is_at(this_thread())
+    }
+
     /// Whether it is a runtime of the thread `thread`.
     pub(crate) fn is_at(self, thread: usize) -> bool {
         // ORDERING: Relaxed, both. They change only while the mailbox is closed. Whoever takes a
