@@ -301,7 +301,7 @@ impl Queue {
                 Some(_) => {
                     if let Ok(wake) = head.wake() {
                         let home = wake.as_ref().and_then(Wake::home);
-                        if list.count_woken(home.is_some_and(Home::is_here)) {
+                        if self.count_woken(home.is_some_and(Home::is_here)) {
                             let barged = combiner.barged.unwrap_or(word & BARGED);
                             combiner.barged = Some(barged.max(self.barged_at_home()));
                         }

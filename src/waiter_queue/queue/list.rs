@@ -14,33 +14,18 @@ use super::waiter::{Position, Queued, Ticket, Waiter};
 /// A circular doubly linked list of waiters. `head` has waited longest.
 pub(super) struct WaitList {
     head: *mut Waiter,
-    /// How many heads in a row were woken at home, by their own runtime's thread; up to [`LOCAL`].
-    woken_at_home: u8,
 }
-
-/// After how many heads that were woken at home the queue counts as one runtime's.
-const LOCAL: u8 = 32;
 
 // SAFETY: the nodes are the queue's side of waiters, which may be on any thread.
 unsafe impl Send for WaitList {}
 
 impl WaitList {
     pub(super) const fn new() -> Self {
-        Self {
-            head: null_mut(),
-            woken_at_home: 0,
-        }
+        Self { head: null_mut() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.head.is_null()
-    }
-
-    /// Counts a head that is woken, at home or not. Says whether it is, and the [`LOCAL`] before it were.
-    pub(super) fn count_woken(&mut self, at_home: bool) -> bool {
-        let before = self.woken_at_home;
-        self.woken_at_home = if at_home { LOCAL.min(before + 1) } else { 0 };
-        at_home && before == LOCAL
     }
 
     /// The waiter that has waited longest, which stays in the list.

@@ -13,6 +13,8 @@ use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
 ///
 /// On one runtime, a higher number gains little throughput, and costs the longest waits.
 const AT_HOME: u8 = 6;
+/// After how many heads that were woken at home the queue counts as one runtime's.
+const LOCAL: u8 = 32;
 
 /// A queue.
 pub(crate) struct Queue {
@@ -23,12 +25,14 @@ pub(crate) struct Queue {
     pub(super) len: AtomicU32,
     /// How many may barge past the same head.
     limit: u8,
+    /// How many heads in a row were woken at home, by their own runtime's thread; up to [`LOCAL`].
+    woken_at_home: UnsafeCell<u8>,
     /// Whether the word counts openings of a gate where it would have permits.
     pub(super) is_gate: bool,
 }
 
-// SAFETY: the list is accessed by the combiner only (`Queue::with_list`), and the lock is passed on with release and
-// acquire; everything else is atomic.
+// SAFETY: the list and the count of heads are accessed by the combiner only (`Queue::with_list`, `Queue::count_woken`),
+// and the lock is passed on with release and acquire; everything else is atomic.
 unsafe impl Sync for Queue {}
 
 // A panic of other people's code, of a waker or of a condition, leaves the queue as it should be.
@@ -51,6 +55,7 @@ impl Queue {
                 list: UnsafeCell::new(WaitList::new()),
                 len: AtomicU32::new(0),
                 limit,
+                woken_at_home: UnsafeCell::new(0),
                 is_gate: false,
             }
         }
@@ -77,6 +82,18 @@ impl Queue {
     /// Whether as many have barged past the head as may.
     pub(super) fn is_limit_reached(&self, word: usize) -> bool {
         (word & BARGED) / BARGED_ONE >= self.limit as usize
+    }
+
+    /// Counts a head that is woken, at home or not. Says whether it is, and the [`LOCAL`] before it were. For
+    /// the combiner.
+    pub(super) fn count_woken(&self, at_home: bool) -> bool {
+        self.woken_at_home.with_mut(|count| {
+            // SAFETY: private to the queue, and the caller has the lock.
+            let count = unsafe { &mut *count };
+            let before = *count;
+            *count = if at_home { LOCAL.min(before + 1) } else { 0 };
+            at_home && before == LOCAL
+        })
     }
 
     /// The least count, as `BARGED` has it, of a head that is woken at home: `AT_HOME` below the limit.
