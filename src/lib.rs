@@ -22,6 +22,7 @@
 //! | [`Mutex`] | one at a time, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
+//! | [`oneshot`] | send one value |
 //! | [`WaiterQueue`] | build another primitive |
 //! | [`Fairness`] | how many newcomers may barge past the first waiter of a semaphore or a mutex |
 //! | [`WakeTier`], [`WakeStats`] | how a sleeping runtime is signalled, and how often it was |
@@ -70,6 +71,7 @@ mod condvar;
 mod event;
 mod fairness;
 mod mutex;
+pub mod oneshot;
 mod semaphore;
 mod timeout;
 mod waiter_queue;

@@ -20,6 +20,8 @@ mod imp {
         thread_local,
     };
 
+    pub(crate) use std::sync::Arc;
+
     /// `std::cell::UnsafeCell` with the interface of loom's, which sees each access begin and end.
     #[derive(Debug)]
     #[repr(transparent)]
@@ -71,7 +73,7 @@ mod imp {
     };
 
     use loom::sync::atomic;
-    pub(crate) use loom::{cell::UnsafeCell, thread::yield_now};
+    pub(crate) use loom::{cell::UnsafeCell, sync::Arc, thread::yield_now};
 
     std::thread_local! {
         /// How many read-modify-writes there have been. std's: all threads of a model run on one.

@@ -12,8 +12,9 @@
 //! | to wait until all workers have ended | [`Semaphore`] whose permits the workers hold, and [`acquire_many`](crate::Semaphore::acquire_many) of all | see [below](#waiting-until-all-have-ended) |
 //! | to wake exactly one task, with the signal stored if none waits | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
+//! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
-//! | to send values from task to task | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no channels here |
+//! | to send values from task to task | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no such channels here yet |
 //!
 //! # Where they can be used
 //!

@@ -41,6 +41,7 @@ pub(super) mod futex;
 mod node;
 mod nodes_alive;
 mod notice;
+mod oneshot;
 mod pairs;
 mod permit;
 mod primitive;

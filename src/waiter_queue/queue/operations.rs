@@ -65,6 +65,50 @@ impl Queue {
         }
     }
 
+    /// Gives `count` permits, unless the queue is closed. Says whether it was not.
+    #[inline]
+    pub(crate) fn give_unless_closed(&self, count: usize) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            // Acquires what came before the close.
+            if word & NO_WAIT != 0 && self.is_no_wait() {
+                return false;
+            }
+            let next = word.wrapping_add(count << SHIFT);
+            // ORDERING: Release, as in `give_and`.
+            match self
+                .word
+                .compare_exchange_weak(word, next, Release, Relaxed)
+            {
+                Ok(_) if word & QUEUED == 0 => return true,
+                Ok(_) => {
+                    self.given(next);
+                    return true;
+                }
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes `need` permits out of a closed queue, if it still has them. For a queue with one taker, which does
+    /// not wait.
+    pub(crate) fn take_closed(&self, need: usize) -> bool {
+        // ORDERING: Relaxed, here and below. Whoever has seen the close has acquired what came before it, and
+        // no permits come after it.
+        let mut word = self.word.load(Relaxed);
+        while permits(word) >= need as isize {
+            match self
+                .word
+                .compare_exchange_weak(word, word - (need << SHIFT), Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     /// Sees to it that permits that were given, which made it `word`, reach those who wait.
     #[cold]
     fn given(&self, word: usize) {

@@ -246,6 +246,14 @@ impl Ticket {
         state(self.node().state.load(Acquire))
     }
 
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state(), State::Done(_))
+    }
+
+    pub(crate) fn is_granted(&self) -> bool {
+        self.state() == State::Done(Outcome::Granted)
+    }
+
     fn will_wake(&self, waker: &Waker) -> bool {
         // SAFETY: set in `new`, and only the future's side sets it, which is the caller.
         unsafe { self.node().wake.will_wake(waker) }
