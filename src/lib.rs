@@ -70,6 +70,7 @@
 mod condvar;
 mod event;
 mod fairness;
+pub mod mpsc;
 mod mutex;
 pub mod oneshot;
 mod semaphore;

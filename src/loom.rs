@@ -59,6 +59,8 @@ mod imp {
     pub(crate) const PASSES: usize = if IN_MODEL { 2 } else { 4 };
     /// How many waiters a runtime's listener wakes before it lets the other tasks run.
     pub(crate) const BUDGET: usize = 64;
+    /// How many values there are in a block of a channel.
+    pub(crate) const SLOTS: usize = if IN_MODEL { 2 } else { 32 };
     /// How many idle waiters a thread keeps for its next waits.
     pub(crate) const POOL: usize = if IN_MODEL { 2 } else { 1024 };
     /// How many openings of a gate its word counts before it begins anew, if not as many as it can.
@@ -168,6 +170,8 @@ mod imp {
     pub(crate) const BATCH: usize = 2;
     pub(crate) const PASSES: usize = 2;
     pub(crate) const BUDGET: usize = 2;
+    /// As above.
+    pub(crate) const SLOTS: usize = 2;
     pub(crate) const POOL: usize = 1;
     pub(crate) const OPENINGS: Option<isize> = Some(2);
     pub(crate) const IN_MODEL: bool = true;

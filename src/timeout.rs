@@ -113,15 +113,25 @@ impl<W: Wait> Timeout<W> {
     /// # drop(permit);
     /// ```
     #[track_caller]
-    pub fn blocking(self) -> Result<W::Output, Elapsed> {
-        let Self { mut wait, deadline } = self;
+    pub fn blocking(mut self) -> Result<W::Output, Elapsed> {
+        self.block()
+    }
+
+    /// What [`blocking`](Self::blocking) does. The wait can still be had after that.
+    #[track_caller]
+    pub(crate) fn block(&mut self) -> Result<W::Output, Elapsed> {
+        let Self { wait, deadline } = self;
         block_on_until("blocking", deadline.begin(), |cx, is_over| {
-            let poll = std::pin::Pin::new(&mut wait).poll(cx);
+            let poll = std::pin::Pin::new(&mut *wait).poll(cx);
             if poll.is_pending() && is_over {
                 return std::task::Poll::Ready(wait.at_deadline().ok_or(Elapsed));
             }
             poll.map(Ok)
         })
+    }
+
+    pub(crate) fn wait_mut(&mut self) -> &mut W {
+        &mut self.wait
     }
 }
 

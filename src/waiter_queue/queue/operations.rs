@@ -109,6 +109,33 @@ impl Queue {
         false
     }
 
+    /// Takes up to `most` permits, as many as there are, for a newcomer that nobody waits before.
+    pub(crate) fn take_up_to(&self, most: usize) -> usize {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let count = most.min(permits(word).max(0) as usize);
+            if count == 0 || word & (QUEUED | LOCKED | NO_WAIT) != 0 {
+                return 0;
+            }
+            // ORDERING: Acquire, as in `try_take`.
+            match self
+                .word
+                .compare_exchange_weak(word, word - (count << SHIFT), Acquire, Relaxed)
+            {
+                Ok(_) => return count,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Whether all `count` permits are there, and none is being granted.
+    pub(crate) fn has_all(&self, count: usize) -> bool {
+        // ORDERING: Acquire pairs with the release in `give`: what was done with the permits happened before.
+        let word = self.word.load(Acquire);
+        word & LOCKED == 0 && permits(word) == count as isize
+    }
+
     /// Sees to it that permits that were given, which made it `word`, reach those who wait.
     #[cold]
     fn given(&self, word: usize) {

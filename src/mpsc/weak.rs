@@ -1,0 +1,77 @@
+//! A sender that does not keep its channel open.
+
+use std::fmt;
+
+use super::{chan::Chan, sender::Sender};
+use crate::loom::Arc;
+
+/// A sender that does not keep its channel open. From [`Sender::downgrade`].
+pub struct WeakSender<T> {
+    chan: Arc<Chan<T>>,
+}
+
+impl<T> WeakSender<T> {
+    pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
+        chan.add_weak_sender();
+        Self { chan }
+    }
+
+    /// Makes a sender, if there is still another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = compio_sync::mpsc::channel::<u32>(1);
+    /// let weak = sender.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(sender);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        self.chan
+            .try_add_sender()
+            .then(|| Sender::new(self.chan.clone()))
+    }
+
+    /// Returns how many senders there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = compio_sync::mpsc::channel::<u32>(1);
+    /// assert_eq!(sender.downgrade().strong_count(), 1);
+    /// ```
+    pub fn strong_count(&self) -> usize {
+        self.chan.senders()
+    }
+
+    /// Returns how many weak senders there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = compio_sync::mpsc::channel::<u32>(1);
+    /// assert_eq!(sender.downgrade().weak_count(), 1);
+    /// ```
+    pub fn weak_count(&self) -> usize {
+        self.chan.weak_senders()
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.chan.clone())
+    }
+}
+
+impl<T> Drop for WeakSender<T> {
+    fn drop(&mut self) {
+        self.chan.remove_weak_sender();
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSender").finish_non_exhaustive()
+    }
+}
