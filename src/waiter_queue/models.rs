@@ -34,6 +34,7 @@ use super::{Left, Outcome, Queue, Slot};
 
 mod barging;
 mod cancel;
+mod channels;
 mod closing;
 mod doorbell;
 #[cfg(all(target_os = "linux", feature = "linux-futex"))]
