@@ -455,7 +455,7 @@ impl Options {
                 _ => return Err(argument.unexpected()),
             }
         }
-        options.dir = dir.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        options.dir = dir.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/..").into());
         match fs::metadata(&options.dir) {
             Ok(metadata) if metadata.is_dir() => Ok(Some(options)),
             Ok(_) => Err(format!("{:?} is not a directory", options.dir).into()),

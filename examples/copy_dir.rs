@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
     let demo = arguments.is_empty();
     let (from, to) = match &arguments[..] {
         [] => (
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"),
             env::temp_dir().join(format!("copy_dir-{}", std::process::id())),
         ),
         [from, to] => (from.clone(), to.clone()),

@@ -22,13 +22,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 RESULTS = ROOT / "docs/verification/mutants.md"
-SOURCES = Path("src/waiter_queue")
+SOURCES = Path("src")
 # The files whose orderings are weakened: all that are compiled into the models and have any.
 FILES = [
     *(f"queue/{name}" for name in ["state", "combiner", "operations", "wait", "waiter", "list", "inbox", "pool"]),
     *(f"wake/{name}" for name in ["node", "mailbox", "doorbell", "run", "batch", "registry"]),
     "generic", "linux",
+    *(f"mpsc/{name}" for name in ["list", "chan", "receiver"]),
 ]
+
+
+def source(file):
+    """Where a file of the list is."""
+    return SOURCES / ("" if file.startswith("mpsc/") else "waiter_queue") / f"{file}.rs"
+
+
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
 # Models that take long or are many: what they claim, quicker ones do, too.
 SLOW = "::pairs::|_of_three_at_a_time|taken_at_once|notice_for_all_and_notice_for_one"
@@ -129,7 +137,7 @@ def collect():
     table = tomllib.loads((HERE / "table.toml").read_text())
     mutants, texts = [], {}
     for file in FILES:
-        texts[file] = (ROOT / SOURCES / f"{file}.rs").read_text()
+        texts[file] = (ROOT / source(file)).read_text()
         mutants += orderings(file, texts[file])
     for section, entries in table.items():
         if section == "survives":
@@ -209,7 +217,7 @@ def build(scratch, mutants, texts):
     tree = copy_tree(scratch)
     for file, text in texts.items():
         woven = weave(text, [it for it in mutants if it.file == file])
-        (tree / SOURCES / f"{file}.rs").write_text(woven)
+        (tree / source(file)).write_text(woven)
     with (tree / "src/loom.rs").open("a") as facade:
         facade.write(SWITCH)
     env = os.environ | {
