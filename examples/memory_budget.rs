@@ -46,8 +46,11 @@ static LENGTHS: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 
 fn main() {
     let mut files = Vec::new();
-    find(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files)
-        .expect("this repository should be readable");
+    find(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        &mut files,
+    )
+    .expect("this repository should be readable");
     let files = Arc::new(files);
     let threads: Vec<_> = (0..RUNTIMES)
         .map(|nth| {

@@ -18,7 +18,7 @@
 //! So the receiver has got all there is when `values` is closed and empty.
 
 use std::{
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    sync::atomic::Ordering::{AcqRel, Relaxed},
     task::{Context, Poll},
 };
 
@@ -170,13 +170,12 @@ impl<T> Chan<T> {
 
     /// Adds a sender if there is one left.
     pub(super) fn try_add_sender(&self) -> bool {
-        // ORDERING: Relaxed. The compare-exchange decides.
+        // ORDERING: Relaxed, here and below. It only counts.
         let mut count = self.senders.load(Relaxed);
         while count > 0 {
-            // ORDERING: Acquire, so that what is sent comes after what those did who made the sender.
             match self
                 .senders
-                .compare_exchange_weak(count, count + 1, Acquire, Relaxed)
+                .compare_exchange_weak(count, count + 1, Relaxed, Relaxed)
             {
                 Ok(_) => return true,
                 Err(now) => count = now,

@@ -52,7 +52,7 @@ struct Block<T> {
     /// The number of the first slot. Changed only while the block is nobody else's.
     start: UnsafeCell<usize>,
     next: AtomicPtr<Block<T>>,
-    /// One more than the number that was to be taken next when `tail` left the block; 0 before.
+    /// The number that was to be taken next when `tail` left the block.
     left_at: AtomicUsize,
     slots: [Slot<T>; SLOTS],
 }
@@ -201,12 +201,10 @@ impl<T> List<T> {
     fn leave(&self, block: &Block<T>, next: *mut Block<T>) {
         // ORDERING: Release publishes the block to those who find it here.
         self.tail.store(next, Release);
-        // ORDERING: a read-modify-write, so that whoever takes a number later sees the new tail, by Release. Acquire
-        // is for the receiver, which goes by this number: what those who took numbers before did is done.
-        let taken = self.next.fetch_add(0, AcqRel);
-        // ORDERING: Relaxed. The receiver learns that the values behind the block are published by what publishes them,
-        // and looks after that.
-        block.left_at.store(taken.wrapping_add(1).max(1), Relaxed);
+        // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new tail.
+        let taken = self.next.fetch_add(0, Release);
+        // ORDERING: Relaxed. The receiver looks when it has a value of the next block, which is published later.
+        block.left_at.store(taken, Relaxed);
     }
 
     /// Takes the next value.
@@ -223,9 +221,8 @@ impl<T> List<T> {
             let slot = match block.slot(head.number) {
                 Some(slot) => slot,
                 None => {
-                    // ORDERING: Acquire pairs with the release of whoever has linked it. There is one, as one of its
-                    // values is published.
-                    head.block = block.next.load(Acquire);
+                    // ORDERING: Relaxed. One of its values is published, and whoever did that had found the block.
+                    head.block = block.next.load(Relaxed);
                     self.use_again(head);
                     // SAFETY: as above.
                     block = unsafe { &*head.block };
@@ -259,7 +256,7 @@ impl<T> List<T> {
             let block = unsafe { &*head.free };
             // ORDERING: Relaxed. See `leave`.
             let left_at = block.left_at.load(Relaxed);
-            if left_at == 0 || (head.number.wrapping_sub(left_at.wrapping_sub(1)) as isize) < 0 {
+            if (head.number.wrapping_sub(left_at) as isize) < 0 {
                 return;
             }
             // ORDERING: Relaxed. Published long ago.
@@ -277,7 +274,6 @@ impl<T> List<T> {
             slot.state.store(0, Relaxed);
         }
         block.next.store(null_mut(), Relaxed);
-        block.left_at.store(0, Relaxed);
         // ORDERING: Acquire: its start is looked at.
         let mut last = self.tail.load(Acquire);
         let block = Box::into_raw(block);

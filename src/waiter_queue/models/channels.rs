@@ -235,6 +235,8 @@ fn until_the_end(receiver: &mut Receiver<Value>, received: &mut Received, ends: 
 fn mpsc_close_and_send_agree_on_what_was_sent() {
     explore(3, || {
         let (sender, mut receiver) = mpsc::channel(1);
+        // Another one, so that the channel ends by its close alone; so below.
+        let _kept = sender.clone();
         let sending = spawn(move || sender.try_send(value(0, 0)).is_ok());
         let mut received = Received::default();
         receiver.close();
@@ -251,6 +253,7 @@ fn mpsc_close_waits_for_a_permit_that_is_used_or_dropped() {
     for is_used in [false, true] {
         explore(3, move || {
             let (sender, mut receiver) = mpsc::channel(1);
+            let _kept = sender.clone();
             let sending = spawn(move || match sender.try_reserve() {
                 Ok(permit) if is_used => {
                     permit.send(value(0, 0));
@@ -357,6 +360,7 @@ fn mpsc_weak_sender_and_the_last_one_agree() {
             .upgrade()
             .is_some_and(|sender| sender.try_send(value(0, 0)).is_ok());
         dropping.join().unwrap();
+        assert!(weak.upgrade().is_none(), "the last sender is gone");
         assert_eq!(receiver.try_recv().is_ok(), sent);
         assert!(matches!(
             receiver.try_recv(),
@@ -377,4 +381,95 @@ fn mpsc_dropped_receiver_and_a_send_lose_no_value() {
         dropping.join().unwrap();
         assert!(Arc::try_unwrap(kept).is_ok(), "the value is left");
     });
+}
+
+#[test]
+fn mpsc_end_comes_after_what_all_have_sent() {
+    explore(3, || {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let other = sender.clone();
+        let sending = spawn(move || {
+            other.send(value(1, 0)).unwrap_or_else(|_| panic!("open"));
+        });
+        let dropping = spawn(move || {
+            sender.send(value(0, 0)).unwrap_or_else(|_| panic!("open"));
+        });
+        let mut received = Received::default();
+        // Nothing is joined: what the end brings along is all there is.
+        loop {
+            match receiver.try_recv() {
+                Ok(value) => received.add(value),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    assert_eq!(received.count(), 2, "the end came too early");
+                    break;
+                }
+            }
+        }
+        sending.join().unwrap();
+        dropping.join().unwrap();
+    });
+}
+
+#[test]
+fn mpsc_close_beside_a_place_that_is_being_handed_over_is_not_the_end() {
+    explore(3, || {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let permit = sender
+            .clone()
+            .try_reserve_owned()
+            .unwrap_or_else(|_| panic!("open"));
+        let probe = Probe::new();
+        let waker = probe.waker();
+        let mut cx = Context::from_waker(&waker);
+        let mut send = Box::pin(sender.send(value(0, 0)));
+        assert!(send.as_mut().poll(&mut cx).is_pending());
+        let dropping = spawn(move || drop(permit));
+        receiver.close();
+        let ended = matches!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+        dropping.join().unwrap();
+        assert_eq!(probe.wakes(), 1, "the sender is lost");
+        let sent = matches!(send.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
+        assert!(!(ended && sent), "sent after the end");
+        assert_eq!(receiver.try_recv().is_ok(), sent);
+        assert!(matches!(
+            receiver.try_recv(),
+            Err(TryRecvError::Disconnected)
+        ));
+    });
+}
+
+#[test]
+fn mpsc_value_that_is_being_handed_over_counts_once() {
+    for closes in [false, true] {
+        explore(3, move || {
+            let (sender, mut receiver) = mpsc::channel(2);
+            let _kept = sender.clone();
+            let probe = Probe::new();
+            let waker = probe.waker();
+            let mut cx = Context::from_waker(&waker);
+            assert!(receiver.poll_recv(&mut cx).is_pending());
+            let sending = spawn(move || {
+                sender
+                    .try_send(value(0, 0))
+                    .unwrap_or_else(|_| panic!("open"));
+            });
+            let mut received = Received::default();
+            if let Ok(value) = receiver.try_recv() {
+                received.add(value);
+            }
+            if closes && received.count() == 1 {
+                receiver.close();
+            }
+            // The sender may not be through yet.
+            if let Ok(value) = receiver.try_recv() {
+                received.add(value);
+            }
+            sending.join().unwrap();
+            if let Ok(value) = receiver.try_recv() {
+                received.add(value);
+            }
+            assert_eq!(received.count(), 1);
+        });
+    }
 }

@@ -131,8 +131,8 @@ impl Queue {
 
     /// Whether all `count` permits are there, and none is being granted.
     pub(crate) fn has_all(&self, count: usize) -> bool {
-        // ORDERING: Acquire pairs with the release in `give`: what was done with the permits happened before.
-        let word = self.word.load(Acquire);
+        // ORDERING: Relaxed. It only counts.
+        let word = self.word.load(Relaxed);
         word & LOCKED == 0 && permits(word) == count as isize
     }
 
