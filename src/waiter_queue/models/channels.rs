@@ -282,8 +282,9 @@ fn mpsc_close_waits_for_a_permit_that_is_used_or_dropped() {
 #[test]
 fn mpsc_close_refuses_a_sender_that_waits_or_is_handed_a_place() {
     for is_cancelled in [false, true] {
-        explore(2, move || {
+        explore(3, move || {
             let (sender, mut receiver) = mpsc::channel(1);
+            let _kept = sender.clone();
             sender
                 .try_send(value(0, 0))
                 .unwrap_or_else(|_| panic!("open"));
