@@ -300,6 +300,10 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.len(), 1);
     /// ```
     pub fn len(&self) -> usize {
+        if self.chan.values.is_no_wait() {
+            // SAFETY: this is the receiver.
+            return unsafe { self.chan.left() };
+        }
         let granted = match &self.slot {
             Slot::Waiting(ticket) if ticket.is_granted() => 1,
             _ => 0,
@@ -461,6 +465,10 @@ impl<T> Receiver<T> {
         taken
     }
 }
+
+// A panic leaves a channel as it should be.
+impl<T> std::panic::UnwindSafe for Receiver<T> {}
+impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {

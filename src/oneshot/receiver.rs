@@ -244,6 +244,10 @@ impl<T> Wait for &mut Receiver<T> {
 wait_methods!([T] Receiver<T>, it => it.slot,
     "let (_sender, receiver) = compio_sync::oneshot::channel::<u32>();", "receiver");
 
+// A panic leaves a channel as it should be.
+impl<T> std::panic::UnwindSafe for Receiver<T> {}
+impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
+
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         if let Slot::Done = self.slot {

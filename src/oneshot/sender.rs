@@ -123,6 +123,10 @@ impl<T> Sender<T> {
     }
 }
 
+// A panic leaves a channel as it should be.
+impl<T> std::panic::UnwindSafe for Sender<T> {}
+impl<T> std::panic::RefUnwindSafe for Sender<T> {}
+
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         if let Slot::Waiting(_) = self.slot {
