@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Hooks, Polled, Task, Watchdog, World, panic_of, until, yield_now};
+use common::{Polled, Task, Watchdog, World, panic_of, until, yield_now};
 use compio_sync::mpsc::{
     self,
     error::{SendError, SendTimeoutError, TryRecvError, TrySendError},
@@ -221,9 +221,7 @@ fn receiver_that_always_finds_values_yields_now_and_then() {
     }
     let mut received = 0;
     let mut yields = 0;
-    let waker = Arc::new(Hooks::default());
     let mut recv = Polled::new(poll_fn(|cx| receiver.poll_recv(cx)));
-    let _ = waker;
     while received < 1000 {
         match recv.poll() {
             Poll::Ready(value) => {
@@ -434,7 +432,9 @@ fn last_sender_ends_the_channel_and_what_it_sent_is_received() {
     assert!(receiver.is_closed());
     assert_eq!(receiver.len(), 2);
     assert_eq!(receiver.recv().now_or_never(), Some(Some(1)));
+    assert_eq!(receiver.len(), 1);
     assert_eq!(receiver.try_recv(), Ok(2));
+    assert!(receiver.is_empty());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     assert_eq!(receiver.recv().now_or_never(), Some(None));
     assert_eq!(receiver.recv().now_or_never(), Some(None));
@@ -595,9 +595,22 @@ fn panic_in_a_values_destructor_drops_the_others() {
     for n in 0..70 {
         assert!(sender.send(Bomb(drops.clone(), n == 40)).is_ok());
     }
-    let panic = catch_unwind(AssertUnwindSafe(|| drop((receiver, sender))));
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(receiver)));
     assert!(panic.is_err());
-    assert_eq!(drops.load(SeqCst), 70);
+    assert_eq!(drops.load(SeqCst), 70, "before the last sender goes");
+    drop(sender);
+
+    // Values that the receiver did not see any more.
+    let drops = Arc::new(AtomicUsize::new(0));
+    let (sender, receiver) = mpsc::channel(3);
+    let permits = sender.try_reserve_many(3).unwrap();
+    drop(receiver);
+    for (n, permit) in permits.enumerate() {
+        permit.send(Bomb(drops.clone(), n == 0));
+    }
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(sender)));
+    assert!(panic.is_err());
+    assert_eq!(drops.load(SeqCst), 3);
 }
 
 #[test]

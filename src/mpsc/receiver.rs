@@ -477,9 +477,25 @@ impl<T> Drop for Receiver<T> {
             self.leave();
         }
         // Those that are sent by permits which are still there go with the channel.
-        while self.get_ready() {
-            drop(self.take());
+        let mut rest = Rest(self);
+        rest.drop_all();
+    }
+}
+
+/// The values that a receiver leaves, to be dropped: all of them even if dropping one panics.
+struct Rest<'a, T>(&'a mut Receiver<T>);
+
+impl<T> Rest<'_, T> {
+    fn drop_all(&mut self) {
+        while self.0.get_ready() {
+            drop(self.0.take());
         }
+    }
+}
+
+impl<T> Drop for Rest<'_, T> {
+    fn drop(&mut self) {
+        self.drop_all();
     }
 }
 
