@@ -22,6 +22,7 @@
 //! | [`Mutex`] | one at a time, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
+//! | [`mpsc`] | send values from many tasks to one |
 //! | [`oneshot`] | send one value |
 //! | [`WaiterQueue`] | build another primitive |
 //! | [`Fairness`] | how many newcomers may barge past the first waiter of a semaphore or a mutex |

@@ -14,7 +14,8 @@
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
-//! | to send values from task to task | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no such channels here yet |
+//! | to send values from many tasks to one | [`mpsc`](crate::mpsc), with a bound unless senders cannot wait | a full channel makes its senders wait, so memory stays bounded |
+//! | several receivers of one channel, or the latest value only | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no such channels here yet |
 //!
 //! # Where they can be used
 //!

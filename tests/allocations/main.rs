@@ -23,7 +23,9 @@ use std::{
 };
 
 use compio::runtime::Runtime;
-use compio_sync::{Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, WakeStats, WakeTier};
+use compio_sync::{
+    Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, WakeStats, WakeTier, oneshot,
+};
 
 // ---- the counting allocator ----
 

@@ -375,3 +375,46 @@ fn blocking_call_allocates_once() {
         }
     });
 }
+
+#[test]
+fn values_of_a_channel_allocate_nothing() {
+    watched("values_of_a_channel_allocate_nothing", || {
+        run(async {
+            let (sender, mut receiver) = compio_sync::mpsc::channel(100);
+            let mut before = 0;
+            for round in 0..20 {
+                if round == 10 {
+                    before = allocations();
+                }
+                // More than a block of it, and then as many again.
+                for n in 0..70 {
+                    sender.send(n).await.unwrap();
+                }
+                for n in 0..70 {
+                    assert_eq!(receiver.recv().await, Some(n));
+                }
+            }
+            assert_eq!(allocations() - before, 0);
+        });
+    });
+}
+
+#[test]
+fn answers_by_a_reusable_channel_allocate_nothing() {
+    watched("answers_by_a_reusable_channel_allocate_nothing", || {
+        run(async {
+            let mut answers = oneshot::Reusable::new();
+            let mut before = 0;
+            for n in 0..100 {
+                if n == 10 {
+                    before = allocations();
+                }
+                let (sender, mut receiver) = answers.channel();
+                assert!(poll_once(Pin::new(&mut receiver)).is_pending());
+                sender.send(n).unwrap();
+                assert_eq!(receiver.await, Ok(n));
+            }
+            assert_eq!(allocations() - before, 0);
+        });
+    });
+}
