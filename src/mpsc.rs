@@ -36,10 +36,12 @@
 //! # });
 //! ```
 
+mod bounded;
 mod chan;
 mod list;
 mod permit;
 mod receiver;
+mod send;
 mod sender;
 mod unbounded;
 mod weak;
@@ -49,7 +51,8 @@ pub mod error;
 use chan::Chan;
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::{Receiver, Recv, RecvMany};
-pub use sender::{Closed, Reserve, ReserveMany, ReserveOwned, SendTimeout, Sender, Sending};
+pub use send::{Closed, Reserve, ReserveMany, ReserveOwned, SendTimeout, Sending};
+pub use sender::Sender;
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
 pub use weak::WeakSender;
 

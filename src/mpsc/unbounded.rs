@@ -10,7 +10,7 @@ use super::{
     chan::Chan,
     error::{SendError, TryRecvError},
     receiver::{Receiver, Recv, RecvMany},
-    sender::Closed,
+    send::Closed,
 };
 use crate::{Timeout, loom::Arc};
 
