@@ -41,6 +41,7 @@ mod chan;
 mod list;
 mod permit;
 mod receiver;
+mod recv;
 mod send;
 mod sender;
 mod unbounded;
@@ -50,7 +51,8 @@ pub mod error;
 
 use chan::Chan;
 pub use permit::{OwnedPermit, Permit, PermitIterator};
-pub use receiver::{Receiver, Recv, RecvMany};
+pub use receiver::Receiver;
+pub use recv::{Recv, RecvMany};
 pub use send::{Closed, Reserve, ReserveMany, ReserveOwned, SendTimeout, Sending};
 pub use sender::Sender;
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};

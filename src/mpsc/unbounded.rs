@@ -9,7 +9,8 @@ use std::{
 use super::{
     chan::Chan,
     error::{SendError, TryRecvError},
-    receiver::{Receiver, Recv, RecvMany},
+    receiver::Receiver,
+    recv::{Recv, RecvMany},
     send::Closed,
 };
 use crate::{Timeout, loom::Arc};
