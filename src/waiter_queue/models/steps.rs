@@ -137,3 +137,30 @@ fn wait_takes_four_steps_to_be_cancelled() {
         assert_eq!(steps_of_calling_off(wait), 4);
     });
 }
+
+#[test]
+fn values_take_four_steps_to_send_and_two_to_receive() {
+    explore(0, || {
+        // A channel for each: what a new block takes is shared by all of its values.
+        let probe = Probe::new();
+        let (sender, mut receiver) = crate::mpsc::channel(4);
+        assert_eq!(steps(|| sender.try_send(1).unwrap()), 4);
+        assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 2);
+        let (sender, mut receiver) = crate::mpsc::channel(4);
+        assert_eq!(
+            steps(|| assert!(poll(&mut sender.send(1), &probe).is_ready())),
+            4
+        );
+        assert_eq!(
+            steps(|| assert!(poll(&mut receiver.recv(), &probe).is_ready())),
+            2
+        );
+        let (sender, mut receiver) = crate::mpsc::unbounded_channel();
+        assert_eq!(steps(|| sender.send(1).unwrap()), 4);
+        assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 2);
+
+        let (sender, mut receiver) = crate::oneshot::channel();
+        assert_eq!(steps(|| sender.send(1).unwrap()), 1);
+        assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 1);
+    });
+}
