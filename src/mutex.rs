@@ -155,7 +155,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Locks the mutex, blocking the calling thread until it is unlocked.
     ///
-    /// For plain threads. The thread waits in the same line as the tasks.
+    /// For plain threads. The thread waits in the same wait list as the tasks.
     ///
     /// # Panics
     ///

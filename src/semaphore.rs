@@ -289,7 +289,7 @@ impl Semaphore {
 
     /// Acquires a permit, blocking the calling thread until there is one.
     ///
-    /// For plain threads. The thread waits in the same line as the tasks. A thread that has to live with
+    /// For plain threads. The thread waits in the same wait list as the tasks. A thread that has to live with
     /// being turned away writes `acquire().or_closed().blocking()`, one that gives up after a while
     /// `acquire().timeout(second).blocking()`.
     ///

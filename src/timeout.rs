@@ -297,7 +297,7 @@ macro_rules! wait_methods {
 
             /// Waits, blocking the calling thread.
             ///
-            /// For plain threads, which wait in the same line as the tasks.
+            /// For plain threads, which wait in the same wait list as the tasks.
             ///
             /// # Panics
             ///

@@ -1,6 +1,6 @@
 //! Plain threads, other executors, and the blocking of runtimes.
 //!
-//! Plain threads take part in everything, in the same line as tasks:
+//! Plain threads take part in everything, in the same wait list as tasks:
 //!
 //! | Task | Thread |
 //! |---|---|
