@@ -90,7 +90,7 @@ impl<T> Sender<T> {
 
     /// Sends a value, waiting for a place for at most `timeout`.
     ///
-    /// The time runs from the first poll. See [`Timeout`].
+    /// The time runs from the first poll. See [`Timeout`](crate::Timeout).
     ///
     /// # Errors
     ///
