@@ -72,21 +72,18 @@ fn senders_that_wait_are_served_first_come_first_served() {
     sender.try_send(0).unwrap();
     let mut waiting: Vec<_> = (1..=3).map(|n| Polled::pending(sender.send(n))).collect();
     waiting.iter_mut().for_each(Polled::waits);
-    for n in 0..=3 {
+    for (n, next) in waiting.iter_mut().enumerate() {
         assert_eq!(receiver.try_recv(), Ok(n));
         assert_eq!(
             sender.try_send(9),
             Err(TrySendError::Full(9)),
             "past those who wait"
         );
-        if let Some(next) = waiting.get_mut(n) {
-            assert_eq!(next.wakes(), 1);
-            assert_eq!(next.ready(), Ok(()));
-        }
-        if n == 2 {
-            break;
-        }
+        assert_eq!(next.wakes(), 1);
+        assert_eq!(next.ready(), Ok(()));
     }
+    assert_eq!(receiver.try_recv(), Ok(3));
+    assert_eq!(sender.try_send(4), Ok(()));
 }
 
 #[test]
@@ -675,24 +672,30 @@ fn close_and_sends_at_once_lose_no_value() {
 #[test]
 fn receiver_moves_between_runtimes() {
     let _watchdog = Watchdog::new("a receiver that moves");
+    const VALUES: usize = 500;
     let (sender, mut receiver) = mpsc::channel(4);
     let sending = thread::spawn(move || {
-        for n in 0..400 {
+        for n in 0..VALUES {
             sender.blocking_send(n).unwrap();
         }
     });
-    for part in 0..8 {
-        receiver = thread::spawn(move || {
+    let mut next = 0;
+    for _ in 0..8 {
+        (receiver, next) = thread::spawn(move || {
             compio::runtime::Runtime::new()
                 .unwrap()
                 .block_on(async move {
                     compio::runtime::spawn(async move {
-                        // Begun here, and given up.
-                        let _ = poll!(&mut Box::pin(poll_fn(|_| Poll::<()>::Pending)));
-                        for n in part * 50..(part + 1) * 50 {
-                            assert_eq!(receiver.recv().await, Some(n));
+                        for _ in 0..50 {
+                            assert_eq!(receiver.recv().await, Some(next));
+                            next += 1;
                         }
-                        receiver
+                        // Begun here, and given up if there is no value.
+                        if let Poll::Ready(value) = poll!(receiver.recv()) {
+                            assert_eq!(value, Some(next));
+                            next += 1;
+                        }
+                        (receiver, next)
                     })
                     .await
                     .unwrap()
@@ -701,6 +704,10 @@ fn receiver_moves_between_runtimes() {
         .join()
         .unwrap();
     }
-    assert_eq!(receiver.blocking_recv(), None);
+    while let Some(n) = receiver.blocking_recv() {
+        assert_eq!(n, next);
+        next += 1;
+    }
+    assert_eq!(next, VALUES);
     sending.join().unwrap();
 }
