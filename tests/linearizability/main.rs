@@ -27,8 +27,10 @@ use std::{
 
 use compio_sync::{Event, Fairness, Semaphore, WaiterQueue};
 use model::{
-    checker::{Checker, Counts, Model, Violation},
-    event, monitor,
+    checker::{Checker, Counts, Event as Made, Model, Violation},
+    event,
+    line::Polled,
+    monitor,
     player::{Player, Random, Shared, Source, System, Temper, check, exchange_waits},
     semaphore, waiter_queue,
 };
@@ -288,4 +290,88 @@ fn waiter_queue_is_linearizable() {
         let system = waiter_queue::Playing::new(WaiterQueue::new());
         (system, waiter_queue::State::new())
     });
+}
+
+fn event_of(thread: usize, begun: u64, ended: u64, call: semaphore::Call) -> Made<semaphore::Call> {
+    Made {
+        thread,
+        call,
+        begun,
+        ended,
+    }
+}
+
+/// A poll, in its two halves.
+fn poll_of(
+    thread: usize,
+    begun: u64,
+    ended: u64,
+    wait: (u32, usize),
+    result: Polled,
+) -> [Made<semaphore::Call>; 2] {
+    let (id, need) = wait;
+    let perhaps = false;
+    let arrive = semaphore::Call::Arrive { id, need, perhaps };
+    let poll = semaphore::Call::Poll { id, need, result };
+    [arrive, poll].map(|call| event_of(thread, begun, ended, call))
+}
+
+/// A called head that waits again gives up its old place before it stands in the new one. What is
+/// released meanwhile calls the second, and is more than that needs.
+#[test]
+fn release_while_a_head_returns_serves_those_behind_the_second() {
+    use semaphore::{Call, State};
+
+    let play = |ended_last| {
+        let mut checker = Checker::<State>::new(State::new(0, 32));
+        let waits = (0u32..).zip([2, 2, 1, 1]);
+        let arrivals = waits.flat_map(|wait| {
+            let at = u64::from(wait.0) * 2;
+            poll_of(0, at, at + 1, wait, Polled::Pending)
+        });
+        checker.window(arrivals.collect()).expect("all wait");
+        let mut window = vec![
+            event_of(1, 10, 11, Call::Give(2)),
+            event_of(1, 13, 14, Call::Give(2)),
+        ];
+        window.extend(poll_of(0, 12, ended_last, (0, 2), Polled::Ready));
+        checker.window(window).expect("the first is served");
+        checker.look(&Call::Look {
+            counts: [0, 0, 0, 1],
+            is_closed: false,
+            woken: vec![(1, true), (2, true), (3, true)],
+        })
+    };
+    play(15).expect("the second was called, the others served");
+    play(12).expect_err("nobody returned while there was a release");
+}
+
+/// A poll is two moments: a called head returns to the line in the first, ahead of one that was passed
+/// over and returns after it, and has what is released between them in the second.
+#[test]
+fn head_that_returns_in_a_long_poll_is_first() {
+    use semaphore::{Call, State};
+
+    let play = |begun, ended| {
+        let mut checker = Checker::<State>::new(State::new(0, 1));
+        let arrivals = [0u32, 1].map(|id| {
+            let at = u64::from(id) * 2;
+            poll_of(0, at, at + 1, (id, 1), Polled::Pending)
+        });
+        let mut window: Vec<_> = arrivals.into_iter().flatten().collect();
+        for at in [4, 8] {
+            // The first is called, passed by one, and passed over at the next release; so the second.
+            let (need, taken) = (1, true);
+            window.push(event_of(0, at, at + 1, Call::Give(1)));
+            window.push(event_of(0, at + 2, at + 3, Call::Try { need, taken }));
+        }
+        checker.window(window).expect("both were passed");
+        let mut window = vec![event_of(1, 24, 25, Call::Give(1))];
+        window.extend(poll_of(1, 22, 23, (0, 1), Polled::Pending));
+        window.extend(poll_of(0, begun, ended, (1, 1), Polled::Ready));
+        window.sort_by_key(|event| event.begun);
+        checker.window(window)
+    };
+    play(20, 26).expect("the second returned first");
+    play(26, 27).expect_err("the first had returned, and was granted");
 }

@@ -172,13 +172,16 @@ impl Line {
         self.entries.push(Entry::All(outcome));
     }
 
-    /// The first half of a wait's first poll: it joins the line, unless it will be let through or
-    /// turned away. Others' calls may come between that and the answer. With `perhaps`, a waker may
-    /// have panicked before.
+    /// The first half of a poll. A wait that is new joins the line, unless it will be let through or
+    /// turned away; one that was woken, or passed over, may find nothing and return to it. Others' calls
+    /// may come between that and the answer. With `perhaps`, a waker may have panicked before.
     pub fn arrive(&self, id: Id, need: Option<usize>, perhaps: bool, alone: bool) -> Vec<Self> {
         let mut next = Vec::new();
         for line in self.views(alone) {
             if line.is_known(id) {
+                if !alone {
+                    next.extend(line.returned_meanwhile(id));
+                }
                 next.push(line);
                 continue;
             }

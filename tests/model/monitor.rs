@@ -44,7 +44,7 @@ impl State {
 
 #[derive(Debug)]
 pub enum Call {
-    /// The first half of a lock's first poll.
+    /// The first half of a lock's poll.
     ArriveAtLock {
         id: Id,
         perhaps: bool,
@@ -353,7 +353,7 @@ impl<M: Monitor> Playing<M> {
     }
 
     fn poll(player: &Player<Self>, mut wait: Wait<Self>) {
-        let (id, is_new) = (wait.id, wait.is_new());
+        let id = wait.id;
         let mut timed = player.poll(&mut wait);
         let (result, value) = match &mut timed.result {
             None => (Polled::Panicked, None),
@@ -363,10 +363,8 @@ impl<M: Monitor> Playing<M> {
         let panicked = result == Polled::Panicked;
         match wait.extra {
             Stage::Lock => {
-                if is_new {
-                    let perhaps = panicked;
-                    player.log(&timed, Call::ArriveAtLock { id, perhaps });
-                }
+                let perhaps = panicked;
+                player.log(&timed, Call::ArriveAtLock { id, perhaps });
                 player.log(&timed, Call::Lock { id, result, value });
             }
             Stage::New(value) if panicked => {

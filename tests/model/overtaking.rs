@@ -148,17 +148,24 @@ impl Line {
         line
     }
 
-    /// As a wait may have returned while others are in calls. It gives up its old place just before it
-    /// stands in the new one, and whoever is next in line may be called between the two, in vain.
-    fn returned_meanwhile(&self, id: Id) -> Vec<Self> {
-        let returned = self.returned(id);
-        let was_head = self.head().is_some_and(|head| head.id == id);
-        let next = returned
-            .queue()
-            .find(|it| it.id != id && it.stands != Stands::Returned)
-            .filter(|it| was_head && it.stands == Stands::Waiting && it.needs() <= self.permits);
-        let called = next.map(|next| returned.standing(next.id, Stands::Called));
-        called.into_iter().chain([returned]).collect()
+    /// The line after a wait that was called, or passed over, has returned to it while others are in calls.
+    ///
+    /// One that was called gives up its old place just before it stands in the new one. Between the two,
+    /// whoever is next in line may be called, in vain, and what is beyond its need be granted to those
+    /// behind it.
+    pub(super) fn returned_meanwhile(&self, id: Id) -> Vec<Self> {
+        let mut without = self.clone();
+        match self.queue().find(|waiter| waiter.id == id) {
+            Some(waiter) if waiter.stands == Stands::Called => {
+                without.take_out(id);
+                without.absent.insert(id, waiter.need.unwrap_or(0));
+                let views = without.views(false).into_iter();
+                let returned = views.map(|line| line.returned(id));
+                returned.chain([self.returned(id)]).collect()
+            }
+            None if !self.barred && self.absent.contains_key(&id) => vec![self.returned(id)],
+            _ => Vec::new(),
+        }
     }
 
     /// The first thing that is outstanding, done.
@@ -226,11 +233,6 @@ impl Line {
                 }
                 if is_called && !(may && alone) {
                     in_vain.ended_at_once(id, alone, next);
-                    if !alone {
-                        for returned in self.returned_meanwhile(id) {
-                            returned.ended_at_once(id, alone, next);
-                        }
-                    }
                 }
             }
             Polled::Pending if may && alone && (is_called || !is_new) => {}
@@ -241,7 +243,6 @@ impl Line {
             }
             Polled::Pending => {
                 // The wake is still on its way, perhaps to an old waker.
-                next.extend(self.returned_meanwhile(id));
                 next.extend([in_vain, self]);
             }
             Polled::Panicked => {
@@ -250,7 +251,6 @@ impl Line {
                     next.push(taken);
                 }
                 if is_called {
-                    next.extend(self.returned_meanwhile(id));
                     next.push(in_vain);
                 }
                 next.push(self);

@@ -28,7 +28,7 @@ impl State {
 
 #[derive(Debug)]
 pub enum Call {
-    /// The first half of a first poll.
+    /// The first half of a poll.
     Arrive {
         id: Id,
         need: usize,
@@ -261,7 +261,7 @@ impl<P: Permits> Playing<P> {
     }
 
     fn poll(player: &Player<Self>, mut wait: Wait<Self>) {
-        let (id, need, is_new) = (wait.id, wait.extra, wait.is_new());
+        let (id, need) = (wait.id, wait.extra);
         let timed = player.poll(&mut wait);
         let result = match &timed.result {
             None => Polled::Panicked,
@@ -269,10 +269,8 @@ impl<P: Permits> Playing<P> {
             Some(Poll::Ready(Some(_))) => Polled::Ready,
             Some(Poll::Ready(None)) => Polled::Refused,
         };
-        if is_new {
-            let perhaps = result == Polled::Panicked;
-            player.log(&timed, Call::Arrive { id, need, perhaps });
-        }
+        let perhaps = result == Polled::Panicked;
+        player.log(&timed, Call::Arrive { id, need, perhaps });
         player.log(&timed, Call::Poll { id, need, result });
         match timed.result {
             Some(Poll::Ready(permit)) => {
