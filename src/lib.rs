@@ -71,6 +71,7 @@
 mod condvar;
 mod event;
 mod fairness;
+pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 pub mod oneshot;

@@ -49,12 +49,12 @@ mod weak;
 
 pub mod error;
 
-use chan::Chan;
+pub(crate) use chan::Chan;
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use recv::{Recv, RecvMany};
 pub use send::{Closed, Reserve, ReserveMany, ReserveOwned, SendTimeout, Sending};
-pub use sender::Sender;
+pub use sender::{Mpsc, Sender};
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
 pub use weak::WeakSender;
 
@@ -81,14 +81,7 @@ use crate::{loom::Arc, waiter_queue::MAX_PERMITS};
 /// ```
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(
-        capacity > 0,
-        "a channel of capacity 0 could never send; use 1, or a oneshot channel"
-    );
-    assert!(
-        capacity <= MAX_PERMITS,
-        "a capacity of {capacity} is more than Semaphore::MAX_PERMITS; use unbounded_channel"
-    );
+    check_capacity(capacity);
     let chan = Arc::new(Chan::new(capacity));
     (Sender::new(chan.clone()), Receiver::new(chan))
 }
@@ -115,4 +108,16 @@ pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
         UnboundedSender::new(chan.clone()),
         UnboundedReceiver::new(Receiver::new(chan)),
     )
+}
+
+#[track_caller]
+pub(crate) fn check_capacity(capacity: usize) {
+    assert!(
+        capacity > 0,
+        "a channel of capacity 0 could never send; use 1, or a oneshot channel"
+    );
+    assert!(
+        capacity <= MAX_PERMITS,
+        "a capacity of {capacity} is more than Semaphore::MAX_PERMITS; use unbounded_channel"
+    );
 }

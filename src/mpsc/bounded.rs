@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{blocking::block_on, loom::Arc};
 
-impl<T> Sender<T> {
+impl<T, K> Sender<T, K> {
     // ---- sending ----
 
     /// Sends a value, waiting until there is a place for it.
@@ -185,7 +185,7 @@ impl<T> Sender<T> {
     /// assert_eq!(receiver.recv().await, Some(1));
     /// # });
     /// ```
-    pub fn reserve_owned(self) -> ReserveOwned<T> {
+    pub fn reserve_owned(self) -> ReserveOwned<T, K> {
         ReserveOwned::new(self)
     }
 
@@ -242,7 +242,7 @@ impl<T> Sender<T> {
     /// let sender = sender.try_reserve_owned().unwrap().send(1);
     /// assert!(sender.try_reserve_owned().is_err());
     /// ```
-    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T, K>, TrySendError<Self>> {
         match self.try_places(1) {
             Ok(()) => Ok(OwnedPermit::new(self)),
             Err(TrySendError::Full(())) => Err(TrySendError::Full(self)),
@@ -346,7 +346,7 @@ impl<T> Sender<T> {
     /// assert!(weak.upgrade().is_none());
     /// assert_eq!(receiver.blocking_recv(), None);
     /// ```
-    pub fn downgrade(&self) -> WeakSender<T> {
+    pub fn downgrade(&self) -> WeakSender<T, K> {
         WeakSender::new(self.chan().clone())
     }
 

@@ -28,16 +28,18 @@ use crate::{
     waiter_queue::{Left, MAX_PERMITS, Outcome, Queue, Slot},
 };
 
-pub(super) struct Chan<T> {
+pub(crate) struct Chan<T> {
     places: Queue,
-    pub(super) values: Queue,
+    pub(crate) values: Queue,
     /// A gate that opens when the receiver has closed the channel.
-    pub(super) closed: Queue,
+    pub(crate) closed: Queue,
     list: List<T>,
     /// How many places there are in all.
     capacity: usize,
     senders: AtomicUsize,
     weak_senders: AtomicUsize,
+    /// With several receivers.
+    receivers: AtomicUsize,
 }
 
 // A panic leaves a channel as it should be.
@@ -45,8 +47,8 @@ impl<T> std::panic::UnwindSafe for Chan<T> {}
 impl<T> std::panic::RefUnwindSafe for Chan<T> {}
 
 impl<T> Chan<T> {
-    /// A channel with one sender.
-    pub(super) fn new(capacity: usize) -> Self {
+    /// A channel with one sender and one receiver.
+    pub(crate) fn new(capacity: usize) -> Self {
         debug_assert!((1..=MAX_PERMITS).contains(&capacity));
         Self {
             places: Queue::new(capacity),
@@ -56,33 +58,34 @@ impl<T> Chan<T> {
             capacity,
             senders: AtomicUsize::new(1),
             weak_senders: AtomicUsize::new(0),
+            receivers: AtomicUsize::new(1),
         }
     }
 
-    pub(super) fn max_capacity(&self) -> usize {
+    pub(crate) fn max_capacity(&self) -> usize {
         self.capacity
     }
 
     // ---- places ----
 
     /// How many places are free.
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.places.permits().max(0) as usize
     }
 
     /// Whether the receiver has closed the channel.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.places.is_no_wait()
     }
 
     #[inline]
-    pub(super) fn try_take_places(&self, count: usize) -> bool {
+    pub(crate) fn try_take_places(&self, count: usize) -> bool {
         self.places.try_take(count)
     }
 
     /// Waits for places. Says whether it got them; if not, the channel is closed.
     #[inline]
-    pub(super) fn poll_places(
+    pub(crate) fn poll_places(
         &self,
         slot: &mut Slot,
         count: usize,
@@ -97,7 +100,7 @@ impl<T> Chan<T> {
     }
 
     /// Ends a wait for places. Says whether it had got them.
-    pub(super) fn leave_places(&self, slot: &mut Slot) -> bool {
+    pub(crate) fn leave_places(&self, slot: &mut Slot) -> bool {
         let left = self.places.leave(slot);
         self.close_values_if_last();
         left == Left::With(Outcome::Granted)
@@ -105,7 +108,7 @@ impl<T> Chan<T> {
 
     /// Gives places back.
     #[inline]
-    pub(super) fn give_places(&self, count: usize) {
+    pub(crate) fn give_places(&self, count: usize) {
         self.places.give(count);
         self.close_values_if_last();
     }
@@ -121,11 +124,16 @@ impl<T> Chan<T> {
         }
     }
 
+    /// Takes a place even if there is none: there will be one less. Not of a closed channel; says whether it did.
+    pub(crate) fn take_place_anyway(&self) -> bool {
+        self.places.take_anyway(1)
+    }
+
     // ---- values ----
 
     /// Sends a value, for which the caller has a place.
     #[inline]
-    pub(super) fn send(&self, value: T) {
+    pub(crate) fn send(&self, value: T) {
         let published = self.list.push(value);
         if published > 0 {
             self.values.give(published);
@@ -138,38 +146,58 @@ impl<T> Chan<T> {
     ///
     /// For the receiver, which has a permit of `values` for it, or knows that it is [left](Self::left).
     #[inline]
-    pub(super) unsafe fn take(&self) -> T {
+    pub(crate) unsafe fn take(&self) -> T {
         // SAFETY: permits are given for published values, and the caller is the receiver.
         unsafe { self.list.pop() }
     }
 
-    /// How many values there are in a channel whose `values` are closed.
+    /// Takes a value, one of several receivers. None is there if the channel was closed meanwhile, and others have
+    /// taken it.
     ///
     /// # Safety
     ///
-    /// For the receiver.
-    pub(super) unsafe fn left(&self) -> usize {
-        // SAFETY: the caller is the receiver.
-        unsafe { self.list.left() }
+    /// For a receiver that has a permit of `values` for it; and no receiver calls [`take`](Self::take).
+    #[inline]
+    pub(crate) unsafe fn take_shared(&self) -> Option<T> {
+        // SAFETY: permits are given for published values.
+        unsafe { self.list.pop_shared() }
+    }
+
+    /// Takes a value, one of several receivers, if `values` are closed and there is one.
+    ///
+    /// # Safety
+    ///
+    /// No receiver calls [`take`](Self::take).
+    pub(crate) unsafe fn take_left(&self) -> Option<T> {
+        if !self.values.is_no_wait() {
+            return None;
+        }
+        // SAFETY: `values` are closed when there will be no more.
+        unsafe { self.list.pop_left() }
+    }
+
+    /// How many values there are in a channel whose `values` are closed.
+    pub(crate) fn left(&self) -> usize {
+        self.list.left()
     }
 
     // ---- the ends ----
 
     /// Closes the channel for the receiver.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.places.close();
         self.close_values_if_last();
         self.closed.open();
     }
 
-    pub(super) fn add_sender(&self) {
+    pub(crate) fn add_sender(&self) {
         // ORDERING: Relaxed. The caller has one already.
         let before = self.senders.fetch_add(1, Relaxed);
         assert!(before <= isize::MAX as usize, "too many senders");
     }
 
     /// Adds a sender if there is one left.
-    pub(super) fn try_add_sender(&self) -> bool {
+    pub(crate) fn try_add_sender(&self) -> bool {
         // ORDERING: Relaxed, here and below. It only counts.
         let mut count = self.senders.load(Relaxed);
         while count > 0 {
@@ -184,7 +212,7 @@ impl<T> Chan<T> {
         false
     }
 
-    pub(super) fn remove_sender(&self) {
+    pub(crate) fn remove_sender(&self) {
         // ORDERING: Release: what this sender has sent comes before the close; Acquire: and so does what the
         // others have sent.
         if self.senders.fetch_sub(1, AcqRel) == 1 {
@@ -192,22 +220,39 @@ impl<T> Chan<T> {
         }
     }
 
-    pub(super) fn senders(&self) -> usize {
+    pub(crate) fn add_receiver(&self) {
+        // ORDERING: Relaxed. The caller has one already.
+        let before = self.receivers.fetch_add(1, Relaxed);
+        assert!(before <= isize::MAX as usize, "too many receivers");
+    }
+
+    /// Says whether it was the last one.
+    pub(crate) fn remove_receiver(&self) -> bool {
+        // ORDERING: AcqRel. What the others have received comes before what the last one drops.
+        self.receivers.fetch_sub(1, AcqRel) == 1
+    }
+
+    pub(crate) fn receivers(&self) -> usize {
+        // ORDERING: Relaxed. A snapshot.
+        self.receivers.load(Relaxed)
+    }
+
+    pub(crate) fn senders(&self) -> usize {
         // ORDERING: Relaxed. A snapshot.
         self.senders.load(Relaxed)
     }
 
-    pub(super) fn add_weak_sender(&self) {
+    pub(crate) fn add_weak_sender(&self) {
         // ORDERING: Relaxed. It only counts.
         self.weak_senders.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn remove_weak_sender(&self) {
+    pub(crate) fn remove_weak_sender(&self) {
         // ORDERING: Relaxed. It only counts.
         self.weak_senders.fetch_sub(1, Relaxed);
     }
 
-    pub(super) fn weak_senders(&self) -> usize {
+    pub(crate) fn weak_senders(&self) -> usize {
         // ORDERING: Relaxed. A snapshot.
         self.weak_senders.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The values of a channel: an unbounded list that any thread appends to and one takes from.
+//! The values of a channel: an unbounded list that any thread appends to, and one or several take from.
 //!
 //! Values have numbers. Each is in a slot of a block, and the blocks are linked:
 //!
@@ -23,8 +23,12 @@
 //! leaves a block, the numbers that have been taken by then are noted in the block: it may be used again when
 //! the receiver has all of these, for then their senders are done with it, and later ones never see it.
 //!
+//! That is with one receiver. How several take values is in [`shared`].
+//!
 //! Numbers, blocks and their use again are those of tokio's `sync::mpsc`; the baton takes the place of a
 //! receiver that looks at each slot.
+
+mod shared;
 
 use std::{
     array,
@@ -54,6 +58,10 @@ struct Block<T> {
     next: AtomicPtr<Block<T>>,
     /// The number that was to be taken next when `tail` left the block.
     left_at: AtomicUsize,
+    /// With several receivers: how many values were taken, and whether the block is the front one.
+    taken: AtomicUsize,
+    /// With several receivers: the value that was to be taken next when the front left the block.
+    passed_at: AtomicUsize,
     slots: [Slot<T>; SLOTS],
 }
 
@@ -63,6 +71,8 @@ impl<T> Block<T> {
             start: UnsafeCell::new(start),
             next: AtomicPtr::new(null_mut()),
             left_at: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            passed_at: AtomicUsize::new(0),
             slots: array::from_fn(|_| Slot {
                 state: AtomicU32::new(0),
                 value: UnsafeCell::new(MaybeUninit::uninit()),
@@ -103,14 +113,15 @@ impl<T> Block<T> {
     }
 }
 
-/// The receiver's side.
+/// The receiver's side, or the receivers'.
 struct Head<T> {
     /// The number that is to be taken next.
-    number: usize,
-    /// The block in which it is, or the one that has been taken to the end before.
-    block: *mut Block<T>,
-    /// The first block that is not used again yet.
-    free: *mut Block<T>,
+    number: AtomicUsize,
+    /// The block in which it is, or the one that has been taken to the end before. With several
+    /// receivers, the front one.
+    block: AtomicPtr<Block<T>>,
+    /// The first block that is not used again yet. The receiver's; or of whoever makes a block the front one.
+    free: UnsafeCell<*mut Block<T>>,
 }
 
 pub(super) struct List<T> {
@@ -118,11 +129,11 @@ pub(super) struct List<T> {
     next: AtomicUsize,
     /// The block in which the baton is.
     tail: AtomicPtr<Block<T>>,
-    head: UnsafeCell<Head<T>>,
+    head: Head<T>,
 }
 
 // SAFETY: values go from thread to thread, so they have to be `Send`; each is accessed by its sender until it is published,
-// and by the receiver after that. The head is the receiver's alone.
+// and by the receiver that has its number after that. What is free is accessed by one thread at a time.
 unsafe impl<T: Send> Send for List<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for List<T> {}
@@ -132,15 +143,16 @@ impl<T> List<T> {
         let block = Block::new(0);
         // ORDERING: Relaxed. Nobody else has it.
         block.slots[0].state.store(TURN, Relaxed);
+        block.taken.store(shared::FRONT, Relaxed);
         let block = Box::into_raw(block);
         Self {
             next: AtomicUsize::new(0),
             tail: AtomicPtr::new(block),
-            head: UnsafeCell::new(Head {
-                number: 0,
-                block,
-                free: block,
-            }),
+            head: Head {
+                number: AtomicUsize::new(0),
+                block: AtomicPtr::new(block),
+                free: UnsafeCell::new(block),
+            },
         }
     }
 
@@ -165,7 +177,10 @@ impl<T> List<T> {
         });
         // ORDERING: Acquire pairs with the release of whoever has set `TURN`, Release publishes the value to
         // whoever sets it later.
-        if slot.state.load(Acquire) & TURN == 0 && slot.state.fetch_or(READY, AcqRel) & TURN == 0 {
+        if slot.state.load(Acquire) & TURN != 0 {
+            // ORDERING: Relaxed. It has the baton, and publishes this with the value.
+            slot.state.store(READY | TURN, Relaxed);
+        } else if slot.state.fetch_or(READY, AcqRel) & TURN == 0 {
             return 0;
         }
         self.publish(block, number)
@@ -211,60 +226,60 @@ impl<T> List<T> {
     ///
     /// # Safety
     ///
-    /// For the receiver, which knows that the value is published.
+    /// For the only receiver, which knows that the value is published.
     pub(super) unsafe fn pop(&self) -> T {
-        self.head.with_mut(|head| {
-            // SAFETY: the receiver's alone.
-            let head = unsafe { &mut *head };
-            // SAFETY: a block that has values which are not taken, or the one before.
-            let mut block = unsafe { &*head.block };
-            let slot = match block.slot(head.number) {
-                Some(slot) => slot,
-                None => {
-                    // ORDERING: Relaxed. One of its values is published, and whoever did that had found the block.
-                    head.block = block.next.load(Relaxed);
-                    self.use_again(head);
-                    // SAFETY: as above.
-                    block = unsafe { &*head.block };
-                    &block.slots[0]
-                }
-            };
-            // SAFETY: published, and taken once.
-            let value = slot.value.with(|it| unsafe { (*it).assume_init_read() });
-            head.number = head.number.wrapping_add(1);
-            value
-        })
+        // ORDERING: Relaxed, for all of the head: it is the receiver's alone.
+        let number = self.head.number.load(Relaxed);
+        // SAFETY: a block that has values which are not taken, or the one before.
+        let mut block = unsafe { &*self.head.block.load(Relaxed) };
+        let slot = match block.slot(number) {
+            Some(slot) => slot,
+            None => {
+                // ORDERING: Relaxed. One of its values is published, and whoever did that had found the block.
+                let next = block.next.load(Relaxed);
+                self.head.block.store(next, Relaxed);
+                self.use_again(next, |block| block.left_at.load(Relaxed), number);
+                // SAFETY: as above.
+                block = unsafe { &*next };
+                &block.slots[0]
+            }
+        };
+        // SAFETY: published, and taken once.
+        let value = slot.value.with(|it| unsafe { (*it).assume_init_read() });
+        self.head.number.store(number.wrapping_add(1), Relaxed);
+        value
     }
 
     /// How many values have numbers and were not taken. All of them are published if no sender is at work.
-    ///
-    /// # Safety
-    ///
-    /// For the receiver.
-    pub(super) unsafe fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         // ORDERING: Relaxed. Whoever has seen that no sender is at work has acquired what they did.
         let end = self.next.load(Relaxed);
-        // SAFETY: the receiver's alone.
-        self.head
-            .with(|head| end.wrapping_sub(unsafe { (*head).number }))
+        let left = end.wrapping_sub(self.head.number.load(Relaxed));
+        // Several receivers may have asked for more than there was.
+        (left as isize).max(0) as usize
     }
 
-    /// Links the blocks that the receiver and all senders are done with behind the tail.
-    fn use_again(&self, head: &mut Head<T>) {
-        while head.free != head.block {
-            // SAFETY: the list's, in front of the head, and not used again yet.
-            let block = unsafe { &*head.free };
-            // ORDERING: Relaxed. See `leave`.
-            let left_at = block.left_at.load(Relaxed);
-            if (head.number.wrapping_sub(left_at) as isize) < 0 {
-                return;
+    /// Links the blocks before `end` that everybody is done with behind the tail. All values before `done` were
+    /// taken, and `known_until` says whose numbers, those before it, may have known a block.
+    ///
+    /// For the receiver, or for whoever has just made `end` the front block.
+    fn use_again(&self, end: *mut Block<T>, known_until: impl Fn(&Block<T>) -> usize, done: usize) {
+        self.head.free.with_mut(|free| {
+            // SAFETY: the caller's alone.
+            let free = unsafe { &mut *free };
+            while *free != end {
+                // SAFETY: the list's, in front of the head, and not used again yet.
+                let block = unsafe { &**free };
+                if (done.wrapping_sub(known_until(block)) as isize) < 0 {
+                    return;
+                }
+                // ORDERING: Relaxed. Published long ago.
+                let next = block.next.load(Relaxed);
+                let first = std::mem::replace(free, next);
+                // SAFETY: made by `Box`. All who have known it are done with it: their numbers have been taken.
+                self.append(unsafe { Box::from_raw(first) });
             }
-            // ORDERING: Relaxed. Published long ago.
-            let next = block.next.load(Relaxed);
-            let free = std::mem::replace(&mut head.free, next);
-            // SAFETY: made by `Box`. All who have known it are done with it: their numbers have been taken.
-            self.append(unsafe { Box::from_raw(free) });
-        }
+        });
     }
 
     /// Links a block that nobody else knows behind the tail, or frees it if there are spare ones already.
@@ -273,12 +288,13 @@ impl<T> List<T> {
             // ORDERING: Relaxed, here and below. Linking it publishes it.
             slot.state.store(0, Relaxed);
         }
+        block.taken.store(0, Relaxed);
         block.next.store(null_mut(), Relaxed);
         // ORDERING: Acquire: its start is looked at.
         let mut last = self.tail.load(Acquire);
         let block = Box::into_raw(block);
         for _ in 0..SPARE {
-            // SAFETY: at or behind the tail, and only the receiver, which is the caller, uses blocks again.
+            // SAFETY: at or behind the tail, and only the caller uses blocks again.
             let it = unsafe { &*last };
             let start = it.start().wrapping_add(SLOTS);
             // SAFETY: nobody else knows it.
@@ -300,15 +316,9 @@ impl<T> List<T> {
 impl<T> Drop for List<T> {
     fn drop(&mut self) {
         let _blocks = Blocks(self);
-        // ORDERING: Relaxed. Nobody else has it.
-        let end = self.next.load(Relaxed);
-        let number = self.head.with(|head| {
-            // SAFETY: as above.
-            unsafe { (*head).number }
-        });
         let mut left = Values {
             list: self,
-            count: end.wrapping_sub(number),
+            count: self.left(),
         };
         left.drop_all();
     }
@@ -319,10 +329,8 @@ struct Blocks<'a, T>(&'a List<T>);
 
 impl<T> Drop for Blocks<'_, T> {
     fn drop(&mut self) {
-        let mut block = self.0.head.with(|head| {
-            // SAFETY: nobody else has it.
-            unsafe { (*head).free }
-        });
+        // SAFETY: nobody else has it.
+        let mut block = self.0.head.free.with(|free| unsafe { *free });
         while !block.is_null() {
             // SAFETY: made by `Box`; the list's, which is dropped.
             let it = unsafe { Box::from_raw(block) };

@@ -2,7 +2,10 @@
 
 use std::{fmt, mem};
 
-use super::{chan::Chan, sender::Sender};
+use super::{
+    chan::Chan,
+    sender::{Mpsc, Sender},
+};
 use crate::loom::Arc;
 
 /// A place in a channel: sends one value without waiting. From [`Sender::reserve`] and
@@ -99,19 +102,19 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
 ///
 /// If it is dropped, the place is free again, and the sender is dropped.
 #[must_use = "a place that is dropped is free again"]
-pub struct OwnedPermit<T> {
+pub struct OwnedPermit<T, K = Mpsc> {
     /// Taken out when the permit is used.
-    sender: Option<Sender<T>>,
+    sender: Option<Sender<T, K>>,
 }
 
-impl<T> OwnedPermit<T> {
-    pub(super) fn new(sender: Sender<T>) -> Self {
+impl<T, K> OwnedPermit<T, K> {
+    pub(super) fn new(sender: Sender<T, K>) -> Self {
         Self {
             sender: Some(sender),
         }
     }
 
-    fn into_sender(mut self) -> Sender<T> {
+    fn into_sender(mut self) -> Sender<T, K> {
         self.sender.take().expect("a permit is used once")
     }
 
@@ -125,7 +128,7 @@ impl<T> OwnedPermit<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// # drop(sender);
     /// ```
-    pub fn send(self, value: T) -> Sender<T> {
+    pub fn send(self, value: T) -> Sender<T, K> {
         let sender = self.into_sender();
         sender.chan().send(value);
         sender
@@ -140,7 +143,7 @@ impl<T> OwnedPermit<T> {
     /// let sender = sender.try_reserve_owned().unwrap().release();
     /// assert_eq!(sender.capacity(), 1);
     /// ```
-    pub fn release(self) -> Sender<T> {
+    pub fn release(self) -> Sender<T, K> {
         let sender = self.into_sender();
         sender.chan().give_places(1);
         sender
@@ -169,14 +172,14 @@ impl<T> OwnedPermit<T> {
     /// let permit = sender.clone().try_reserve_owned().unwrap();
     /// assert!(permit.same_channel_as_sender(&sender));
     /// ```
-    pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
+    pub fn same_channel_as_sender(&self, sender: &Sender<T, K>) -> bool {
         self.sender
             .as_ref()
             .is_some_and(|own| Arc::ptr_eq(own.chan(), sender.chan()))
     }
 }
 
-impl<T> Drop for OwnedPermit<T> {
+impl<T, K> Drop for OwnedPermit<T, K> {
     fn drop(&mut self) {
         if let Some(sender) = &self.sender {
             sender.chan().give_places(1);
@@ -184,7 +187,7 @@ impl<T> Drop for OwnedPermit<T> {
     }
 }
 
-impl<T> fmt::Debug for OwnedPermit<T> {
+impl<T, K> fmt::Debug for OwnedPermit<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedPermit").finish_non_exhaustive()
     }

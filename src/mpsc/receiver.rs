@@ -171,8 +171,7 @@ impl<T> Receiver<T> {
     /// ```
     pub fn len(&self) -> usize {
         if self.chan.values.is_no_wait() {
-            // SAFETY: this is the receiver.
-            return unsafe { self.chan.left() };
+            return self.chan.left();
         }
         let granted = match &self.slot {
             Slot::Waiting(ticket) if ticket.is_granted() => 1,
@@ -266,8 +265,7 @@ impl<T> Receiver<T> {
         self.ready = if values.is_no_wait() {
             // All that was sent is there. (A sender may still be about to take off the permit that this receiver
             // was handed last, so the permits are not to be counted.)
-            // SAFETY: this is the receiver.
-            unsafe { self.chan.left() }
+            self.chan.left()
         } else {
             values.take_up_to(usize::MAX)
         };

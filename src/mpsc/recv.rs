@@ -217,8 +217,12 @@ impl<T> Wait for RecvMany<'_, T> {
     fn at_deadline(&mut self) -> Option<Self::Output> {
         self.is_done = true;
         let count = self.receiver.take_many(self.buffer, self.limit);
-        let is_over = count > 0 || self.receiver.is_at_end();
-        is_over.then_some(count)
+        if count > 0 || self.limit == 0 {
+            return Some(count);
+        }
+        // What came before the close is there by now.
+        let is_over = self.receiver.is_at_end();
+        is_over.then(|| self.receiver.take_many(self.buffer, self.limit))
     }
 }
 

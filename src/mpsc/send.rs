@@ -12,7 +12,7 @@ use super::{
     chan::Chan,
     error::{SendError, SendTimeoutError},
     permit::{OwnedPermit, Permit, PermitIterator},
-    sender::Sender,
+    sender::{Mpsc, Sender},
 };
 use crate::{
     Timeout,
@@ -293,21 +293,21 @@ impl<T> fmt::Debug for ReserveMany<'_, T> {
 
 /// The future of [`Sender::reserve_owned`].
 #[must_use = "futures do nothing unless polled"]
-pub struct ReserveOwned<T> {
+pub struct ReserveOwned<T, K = Mpsc> {
     /// Taken out when the future is done.
-    sender: Option<Sender<T>>,
+    sender: Option<Sender<T, K>>,
     slot: Slot,
 }
 
-impl<T> ReserveOwned<T> {
-    pub(super) fn new(sender: Sender<T>) -> Self {
+impl<T, K> ReserveOwned<T, K> {
+    pub(super) fn new(sender: Sender<T, K>) -> Self {
         Self {
             sender: Some(sender),
             slot: Slot::Idle,
         }
     }
 
-    fn permit(&mut self, has_place: bool) -> Result<OwnedPermit<T>, SendError<()>> {
+    fn permit(&mut self, has_place: bool) -> Result<OwnedPermit<T, K>, SendError<()>> {
         let sender = self.sender.take().expect("it is done once");
         if has_place {
             Ok(OwnedPermit::new(sender))
@@ -317,8 +317,8 @@ impl<T> ReserveOwned<T> {
     }
 }
 
-impl<T> Future for ReserveOwned<T> {
-    type Output = Result<OwnedPermit<T>, SendError<()>>;
+impl<T, K> Future for ReserveOwned<T, K> {
+    type Output = Result<OwnedPermit<T, K>, SendError<()>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -330,7 +330,7 @@ impl<T> Future for ReserveOwned<T> {
     }
 }
 
-impl<T> Wait for ReserveOwned<T> {
+impl<T, K> Wait for ReserveOwned<T, K> {
     fn at_deadline(&mut self) -> Option<Self::Output> {
         let chan = self.sender.as_ref()?.chan();
         let has_place = chan.leave_places(&mut self.slot) || chan.try_take_places(1);
@@ -338,11 +338,11 @@ impl<T> Wait for ReserveOwned<T> {
     }
 }
 
-wait_methods!([T] ReserveOwned<T>, it => it.slot,
+wait_methods!([T, K] ReserveOwned<T, K>, it => it.slot,
     "let (sender, _receiver) = compio_sync::mpsc::channel(1); sender.try_send(1).unwrap();",
     "sender.clone().reserve_owned()");
 
-impl<T> Drop for ReserveOwned<T> {
+impl<T, K> Drop for ReserveOwned<T, K> {
     fn drop(&mut self) {
         if let (Slot::Waiting(_), Some(sender)) = (&self.slot, &self.sender)
             && sender.chan().leave_places(&mut self.slot)
@@ -352,7 +352,7 @@ impl<T> Drop for ReserveOwned<T> {
     }
 }
 
-impl<T> fmt::Debug for ReserveOwned<T> {
+impl<T, K> fmt::Debug for ReserveOwned<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReserveOwned").finish_non_exhaustive()
     }

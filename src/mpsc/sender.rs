@@ -1,42 +1,51 @@
 //! The sending end itself: what it holds, and what its clones and its drop do.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use super::chan::Chan;
 use crate::loom::Arc;
 
-/// The sending end of a [bounded channel](super::channel). Clones send to the same receiver.
+/// The kind of channels that have one receiver: those of [`mpsc`](super).
+#[derive(Debug)]
+pub enum Mpsc {}
+
+/// The sending end of a bounded channel, of [`mpsc`](super::channel) or [`mpmc`](crate::mpmc::channel). Clones send to the
+/// same receivers.
 ///
-/// When all are dropped, the channel is closed.
-pub struct Sender<T> {
+/// When all are dropped, the channel is closed. `K` is the kind of channel, [`Mpsc`] or [`Mpmc`](crate::mpmc::Mpmc).
+pub struct Sender<T, K = Mpsc> {
     chan: Arc<Chan<T>>,
+    _kind: PhantomData<fn() -> K>,
 }
 
-impl<T> Sender<T> {
+impl<T, K> Sender<T, K> {
     /// A sender that is counted already.
-    pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
-        Self { chan }
+    pub(crate) fn new(chan: Arc<Chan<T>>) -> Self {
+        Self {
+            chan,
+            _kind: PhantomData,
+        }
     }
 
-    pub(super) fn chan(&self) -> &Arc<Chan<T>> {
+    pub(crate) fn chan(&self) -> &Arc<Chan<T>> {
         &self.chan
     }
 }
 
-impl<T> Clone for Sender<T> {
+impl<T, K> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
         self.chan.add_sender();
         Self::new(self.chan.clone())
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T, K> Drop for Sender<T, K> {
     fn drop(&mut self) {
         self.chan.remove_sender();
     }
 }
 
-impl<T> fmt::Debug for Sender<T> {
+impl<T, K> fmt::Debug for Sender<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender")
             .field("capacity", &self.capacity())

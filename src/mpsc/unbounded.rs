@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    marker::PhantomData,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,20 +13,25 @@ use super::{
     receiver::Receiver,
     recv::{Recv, RecvMany},
     send::Closed,
+    sender::Mpsc,
 };
 use crate::{Timeout, loom::Arc};
 
 /// The sending end of an [unbounded channel](super::unbounded_channel). Clones send to the same receiver.
 ///
 /// When all are dropped, the channel is closed.
-pub struct UnboundedSender<T> {
+pub struct UnboundedSender<T, K = Mpsc> {
     chan: Arc<Chan<T>>,
+    _kind: PhantomData<fn() -> K>,
 }
 
-impl<T> UnboundedSender<T> {
+impl<T, K> UnboundedSender<T, K> {
     /// A sender that is counted already.
-    pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
-        Self { chan }
+    pub(crate) fn new(chan: Arc<Chan<T>>) -> Self {
+        Self {
+            chan,
+            _kind: PhantomData,
+        }
     }
 
     /// Sends a value. Never waits.
@@ -111,7 +117,7 @@ impl<T> UnboundedSender<T> {
     /// let (sender, _receiver) = compio_sync::mpsc::unbounded_channel::<u32>();
     /// assert!(sender.downgrade().upgrade().is_some());
     /// ```
-    pub fn downgrade(&self) -> WeakUnboundedSender<T> {
+    pub fn downgrade(&self) -> WeakUnboundedSender<T, K> {
         WeakUnboundedSender::new(self.chan.clone())
     }
 
@@ -140,20 +146,20 @@ impl<T> UnboundedSender<T> {
     }
 }
 
-impl<T> Clone for UnboundedSender<T> {
+impl<T, K> Clone for UnboundedSender<T, K> {
     fn clone(&self) -> Self {
         self.chan.add_sender();
         Self::new(self.chan.clone())
     }
 }
 
-impl<T> Drop for UnboundedSender<T> {
+impl<T, K> Drop for UnboundedSender<T, K> {
     fn drop(&mut self) {
         self.chan.remove_sender();
     }
 }
 
-impl<T> fmt::Debug for UnboundedSender<T> {
+impl<T, K> fmt::Debug for UnboundedSender<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnboundedSender")
             .field("is_closed", &self.is_closed())
@@ -162,14 +168,18 @@ impl<T> fmt::Debug for UnboundedSender<T> {
 }
 
 /// A sender that does not keep its channel open. From [`UnboundedSender::downgrade`].
-pub struct WeakUnboundedSender<T> {
+pub struct WeakUnboundedSender<T, K = Mpsc> {
     chan: Arc<Chan<T>>,
+    _kind: PhantomData<fn() -> K>,
 }
 
-impl<T> WeakUnboundedSender<T> {
+impl<T, K> WeakUnboundedSender<T, K> {
     fn new(chan: Arc<Chan<T>>) -> Self {
         chan.add_weak_sender();
-        Self { chan }
+        Self {
+            chan,
+            _kind: PhantomData,
+        }
     }
 
     /// Makes a sender, if there is still another one.
@@ -182,7 +192,7 @@ impl<T> WeakUnboundedSender<T> {
     /// drop(sender);
     /// assert!(weak.upgrade().is_none());
     /// ```
-    pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
+    pub fn upgrade(&self) -> Option<UnboundedSender<T, K>> {
         self.chan
             .try_add_sender()
             .then(|| UnboundedSender::new(self.chan.clone()))
@@ -213,19 +223,19 @@ impl<T> WeakUnboundedSender<T> {
     }
 }
 
-impl<T> Clone for WeakUnboundedSender<T> {
+impl<T, K> Clone for WeakUnboundedSender<T, K> {
     fn clone(&self) -> Self {
         Self::new(self.chan.clone())
     }
 }
 
-impl<T> Drop for WeakUnboundedSender<T> {
+impl<T, K> Drop for WeakUnboundedSender<T, K> {
     fn drop(&mut self) {
         self.chan.remove_weak_sender();
     }
 }
 
-impl<T> fmt::Debug for WeakUnboundedSender<T> {
+impl<T, K> fmt::Debug for WeakUnboundedSender<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakUnboundedSender")
             .finish_non_exhaustive()

@@ -1,19 +1,26 @@
 //! A sender that does not keep its channel open.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
-use super::{chan::Chan, sender::Sender};
+use super::{
+    chan::Chan,
+    sender::{Mpsc, Sender},
+};
 use crate::loom::Arc;
 
 /// A sender that does not keep its channel open. From [`Sender::downgrade`].
-pub struct WeakSender<T> {
+pub struct WeakSender<T, K = Mpsc> {
     chan: Arc<Chan<T>>,
+    _kind: PhantomData<fn() -> K>,
 }
 
-impl<T> WeakSender<T> {
+impl<T, K> WeakSender<T, K> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
         chan.add_weak_sender();
-        Self { chan }
+        Self {
+            chan,
+            _kind: PhantomData,
+        }
     }
 
     /// Makes a sender, if there is still another one.
@@ -27,7 +34,7 @@ impl<T> WeakSender<T> {
     /// drop(sender);
     /// assert!(weak.upgrade().is_none());
     /// ```
-    pub fn upgrade(&self) -> Option<Sender<T>> {
+    pub fn upgrade(&self) -> Option<Sender<T, K>> {
         self.chan
             .try_add_sender()
             .then(|| Sender::new(self.chan.clone()))
@@ -58,19 +65,19 @@ impl<T> WeakSender<T> {
     }
 }
 
-impl<T> Clone for WeakSender<T> {
+impl<T, K> Clone for WeakSender<T, K> {
     fn clone(&self) -> Self {
         Self::new(self.chan.clone())
     }
 }
 
-impl<T> Drop for WeakSender<T> {
+impl<T, K> Drop for WeakSender<T, K> {
     fn drop(&mut self) {
         self.chan.remove_weak_sender();
     }
 }
 
-impl<T> fmt::Debug for WeakSender<T> {
+impl<T, K> fmt::Debug for WeakSender<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakSender").finish_non_exhaustive()
     }

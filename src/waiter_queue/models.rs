@@ -46,6 +46,7 @@ mod oneshot;
 mod pairs;
 mod permit;
 mod primitive;
+mod shared_channels;
 mod skipping;
 mod steps;
 

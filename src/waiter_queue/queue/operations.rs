@@ -173,6 +173,23 @@ impl Queue {
         self.word.fetch_sub(count << SHIFT, Relaxed);
     }
 
+    /// Takes `count` permits, into debt if need be, unless the queue is closed. Says whether it did.
+    pub(crate) fn take_anyway(&self, count: usize) -> bool {
+        // ORDERING: Relaxed, here and below. Nothing is handed over.
+        let mut word = self.word.load(Relaxed);
+        while word & NO_WAIT == 0 {
+            let next = word.wrapping_sub(count << SHIFT);
+            match self
+                .word
+                .compare_exchange_weak(word, next, Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     /// How many permits there are; negative in debt.
     pub(crate) fn permits(&self) -> isize {
         // ORDERING: Relaxed. A snapshot.
