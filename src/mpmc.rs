@@ -7,7 +7,7 @@
 //!
 //! | Property | Contract |
 //! |---|---|
-//! | Order | Values are taken in the order in which they were sent. Receivers that wait are served first come, first served, and so are senders. |
+//! | Order | Values are taken in the order in which they were sent. Receivers that wait are served first come, first served, and so are senders. Of receivers that have been served, the one that is polled first takes the older value. |
 //! | Memory ordering | A send synchronizes-with the receipt of its value, and a receipt with the sends that it makes room for. |
 //! | Cost | A value: four atomic read-modify-writes to send, four to receive; those of a wait come on top. In steady state no allocation. |
 //! | Cancelling | A `send` that is dropped has not happened, and drops its value. A `recv` that is dropped has received nothing, and what it was granted goes to the next receiver. |

@@ -28,13 +28,14 @@ FILES = [
     *(f"queue/{name}" for name in ["state", "combiner", "operations", "wait", "waiter", "list", "inbox", "pool"]),
     *(f"wake/{name}" for name in ["node", "mailbox", "doorbell", "run", "batch", "registry"]),
     "generic", "linux",
-    *(f"mpsc/{name}" for name in ["list", "chan", "receiver"]),
+    *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
+    *(f"mpmc/{name}" for name in ["receiver", "force"]),
 ]
 
 
 def source(file):
     """Where a file of the list is."""
-    return SOURCES / ("" if file.startswith("mpsc/") else "waiter_queue") / f"{file}.rs"
+    return SOURCES / ("" if file.startswith(("mpsc/", "mpmc/")) else "waiter_queue") / f"{file}.rs"
 
 
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}
@@ -78,7 +79,7 @@ def functions(text):
             if found and found[-1][2] is None:
                 found[-1][2] = line.start()
             owner = ""
-        name = re.match(r"(\s*)(?:pub(?:\([a-z]+\))? )?(?:unsafe )?(?:const )?fn (\w+)", line[1])
+        name = re.match(r"(\s*)(?:pub(?:\([a-z: ]+\))? )?(?:unsafe )?(?:const )?fn (\w+)", line[1])
         if name:
             if found and found[-1][2] is None:
                 found[-1][2] = line.start()
