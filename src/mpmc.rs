@@ -49,6 +49,8 @@
 //! ```
 
 mod force;
+#[cfg(feature = "futures")]
+mod futures;
 mod receiver;
 mod recv;
 

@@ -38,6 +38,8 @@
 
 mod bounded;
 mod chan;
+#[cfg(feature = "futures")]
+mod futures;
 mod list;
 mod permit;
 mod receiver;
@@ -50,6 +52,8 @@ mod weak;
 pub mod error;
 
 pub(crate) use chan::Chan;
+#[cfg(feature = "futures")]
+pub use futures::SinkSender;
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use recv::{Recv, RecvMany};

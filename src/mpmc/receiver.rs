@@ -219,7 +219,7 @@ impl<T> Receiver<T> {
     // ---- inside ----
 
     /// Whether there will be no more values than there are.
-    fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.chan.values.is_no_wait()
     }
 

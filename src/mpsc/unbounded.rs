@@ -252,6 +252,12 @@ impl<T> UnboundedReceiver<T> {
         Self(receiver)
     }
 
+    /// The receiver of the bounded channel that it is.
+    #[cfg(feature = "futures")]
+    pub(super) fn bounded(&self) -> &Receiver<T> {
+        &self.0
+    }
+
     /// Receives the next value. Yields `None` if the channel is closed and empty.
     ///
     /// # Cancel safety
