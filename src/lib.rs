@@ -76,8 +76,10 @@ pub mod mpsc;
 mod mutex;
 pub mod oneshot;
 mod semaphore;
+mod snapshot;
 mod timeout;
 mod waiter_queue;
+pub mod watch;
 
 pub mod guide;
 

@@ -50,6 +50,36 @@ impl Queue {
     pub(crate) fn poll_notice(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<Option<Outcome>> {
         self.poll_notice_with(slot, cx, compio::home_of)
     }
+
+    /// Waits until `look` finds something. `None`: the queue is closed, and it has not.
+    ///
+    /// Whoever changes what it looks at calls `notify_all` after that.
+    pub(crate) fn poll_until<R>(
+        &self,
+        slot: &mut Slot,
+        cx: &Context<'_>,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Poll<Option<R>> {
+        loop {
+            if let Some(found) = look() {
+                self.leave(slot);
+                return Poll::Ready(Some(found));
+            }
+            match self.poll_notice(slot, cx) {
+                Poll::Pending => break,
+                // Told to look again.
+                Poll::Ready(Some(_)) => *slot = Slot::Idle,
+                // What came before the close can be seen by now.
+                Poll::Ready(None) => return Poll::Ready(look()),
+            }
+        }
+        // A change that came just before the arrival has been announced to others only.
+        let Some(found) = look() else {
+            return Poll::Pending;
+        };
+        self.leave(slot);
+        Poll::Ready(Some(found))
+    }
 }
 
 /// A queue of waiting tasks, for building primitives of one's own.

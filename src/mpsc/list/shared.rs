@@ -72,15 +72,17 @@ impl<T> List<T> {
     ///
     /// The number is the caller's alone. The value is published, or will never be sent.
     unsafe fn take(&self, number: usize) -> Option<T> {
-        // ORDERING: Acquire pairs with the release in `pass`: the block is seen as it was made.
-        let mut block = self.head.block.load(Acquire);
+        // ORDERING: Relaxed. The front is at most at the block of the number, or at that of the end; and the caller
+        // has acquired what the senders did, which had found these blocks.
+        let mut block = self.head.block.load(Relaxed);
         let (block, slot) = loop {
             // SAFETY: the front block when this number had been taken, or one behind it: none is used again
             // before the value is counted.
             let it = unsafe { block.as_ref() }?;
             match it.slot(number) {
                 Some(slot) => break (it, slot),
-                // ORDERING: Acquire pairs with the release of whoever has linked it.
+                // ORDERING: Acquire pairs with the release of whoever has linked it: with a number that no sender has
+                // had, it may be a spare one.
                 None => block = it.next.load(Acquire),
             }
         };
@@ -102,8 +104,8 @@ impl<T> List<T> {
     fn pass(&self, mut block: &Block<T>) {
         loop {
             let next = block.next_or_new();
-            // ORDERING: Release publishes the block to those who find it here.
-            self.head.block.store(next, Release);
+            // ORDERING: Relaxed. See `take`.
+            self.head.block.store(next, Relaxed);
             // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new front.
             let number = self.head.number.fetch_add(0, Release);
             // ORDERING: Relaxed. It is read by those who pass blocks, one after the other.

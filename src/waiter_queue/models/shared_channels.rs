@@ -60,11 +60,11 @@ impl Received {
 fn mpmc_two_receivers_share_what_is_there() {
     explore(3, || {
         let (sender, receiver) = mpmc::unbounded_channel();
-        (0..3).for_each(|n| send(&sender, n));
+        (0..4).for_each(|n| send(&sender, n));
         let other = receiver.clone();
         let receiving = spawn(move || Received::default().drain(&other));
         let received = Received::default().drain(&receiver);
-        received.and(receiving.join().unwrap()).are_all(3);
+        received.and(receiving.join().unwrap()).are_all(4);
     });
 }
 

@@ -1,0 +1,260 @@
+//! A value that is replaced as a whole, and read without waiting: by many threads, for as long as they like.
+//!
+//! ```text
+//!   current ─────────┐
+//!                    ▼
+//!   nodes ──► [ 1 ] ──► [ 1 + readers ] ──► [ readers ] ──► [ 0 ] ──► null
+//!            being        the current        an old one,    free
+//!            written        value            still read
+//! ```
+//!
+//! Values are in nodes, each of which counts who uses it: its writer, which passes its use on to `current`, and
+//! readers. A node is written by whoever changes its count from 0 to 1. Nodes are freed with the whole only, so it
+//! does no harm to count oneself in a node that is not what one has taken it for.
+//!
+//! A reader looks which node is the current one, counts itself there, and looks again. If the node is still
+//! current, its value stays until the reader has gone: the count does not become 0. If not, the reader takes itself
+//! off again and begins anew. That happens only when a new value has come, so some thread makes progress.
+//!
+//! Whoever brings the count to 0 drops the value that is left in the node, as its writer would: after it has counted
+//! itself in, and only if no writer was faster. So a value is dropped with its last reader.
+//!
+//! There are as many nodes as there were old values in use at the same time, and one or two more. In steady state
+//! nothing is allocated.
+
+use std::{
+    ops::Deref,
+    ptr::null_mut,
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use crate::loom::{AtomicPtr, AtomicUsize, UnsafeCell};
+
+struct Node<T> {
+    /// How many use it.
+    uses: AtomicUsize,
+    /// What the number of the value is, and the value. Changed by its writer alone.
+    content: UnsafeCell<(usize, Option<T>)>,
+    /// The next in the list of all nodes. Not changed once it is in there.
+    next: *mut Node<T>,
+}
+
+/// A value that is replaced as a whole. There may be none at first.
+pub(crate) struct Snapshots<T> {
+    current: AtomicPtr<Node<T>>,
+    nodes: AtomicPtr<Node<T>>,
+}
+
+// SAFETY: values are made and dropped on any thread, so they have to be `Send`; and looked at by several, so `Sync`.
+unsafe impl<T: Send + Sync> Send for Snapshots<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Snapshots<T> {}
+
+impl<T> Snapshots<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            current: AtomicPtr::new(null_mut()),
+            nodes: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// The current value.
+    pub(crate) fn get(&self) -> Option<Snapshot<'_, T>> {
+        // ORDERING: Acquire pairs with the release in `replace`: the node is seen as it was made.
+        let mut node = self.current.load(Acquire);
+        loop {
+            // SAFETY: nodes are freed with `self`.
+            let it = unsafe { node.as_ref() }?;
+            // ORDERING: Acquire pairs with the release in `finish`: if the node is not current any more, it is seen
+            // below.
+            it.uses.fetch_add(1, Acquire);
+            let snapshot = Snapshot { node: it };
+            // ORDERING: Acquire, as above: it may have become the current one again.
+            let now = self.current.load(Acquire);
+            if now == node {
+                return Some(snapshot);
+            }
+            node = now;
+        }
+    }
+
+    /// Makes `value`, with its number, the current one instead of `old`. Gives it back if `old` is not current any
+    /// more.
+    ///
+    /// The value that was current is dropped with its last snapshot.
+    pub(crate) fn replace(
+        &self,
+        old: Option<&Snapshot<'_, T>>,
+        number: usize,
+        value: T,
+    ) -> Result<(), T> {
+        let node = self.free_node();
+        // SAFETY: it has changed the count from 0 to 1.
+        let left = node.content.with_mut(|content| unsafe {
+            (*content).0 = number;
+            (*content).1.replace(value)
+        });
+        let old = old.map_or(null_mut(), |old| std::ptr::from_ref(old.node).cast_mut());
+        let new = std::ptr::from_ref(node).cast_mut();
+        // ORDERING: Release publishes the node with the value; Acquire: what those before have published is seen by
+        // whoever sees this.
+        let result = match self.current.compare_exchange(old, new, AcqRel, Relaxed) {
+            Ok(_) => {
+                // SAFETY: nodes are freed with `self`. The use was the current value's.
+                if let Some(old) = unsafe { old.as_ref() } {
+                    old.finish();
+                }
+                Ok(())
+            }
+            Err(_) => {
+                // SAFETY: nobody else has found the node.
+                let value = node
+                    .content
+                    .with_mut(|content| unsafe { (*content).1.take() });
+                node.finish();
+                Err(value.expect("it was put there above"))
+            }
+        };
+        // Other people's code.
+        drop(left);
+        result
+    }
+
+    /// A node that nobody else writes or reads, with one use.
+    fn free_node(&self) -> &Node<T> {
+        // ORDERING: Acquire pairs with the release below.
+        let mut first = self.nodes.load(Acquire);
+        let mut node = first;
+        // SAFETY: nodes are freed with `self`.
+        while let Some(it) = unsafe { node.as_ref() } {
+            if it.try_claim() {
+                return it;
+            }
+            node = it.next;
+        }
+        let new = Box::into_raw(Box::new(Node {
+            uses: AtomicUsize::new(1),
+            content: UnsafeCell::new((0, None)),
+            next: null_mut(),
+        }));
+        loop {
+            // SAFETY: made above, and not in the list yet.
+            unsafe { (*new).next = first };
+            // ORDERING: Release publishes the node, Acquire those before it.
+            match self
+                .nodes
+                .compare_exchange_weak(first, new, AcqRel, Acquire)
+            {
+                // SAFETY: nodes are freed with `self`.
+                Ok(_) => return unsafe { &*new },
+                Err(now) => first = now,
+            }
+        }
+    }
+}
+
+impl<T> Node<T> {
+    /// Becomes its writer if nobody uses it.
+    fn try_claim(&self) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        self.uses.load(Relaxed) == 0
+            // ORDERING: Acquire pairs with the release in `finish`: those who have used it are done.
+            && self.uses.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
+    }
+
+    /// Ends one use, and drops the value if it was the last one.
+    fn finish(&self) {
+        // ORDERING: Release: this use is over. If `current` was changed before, whoever counts itself in later sees
+        // that.
+        if self.uses.fetch_sub(1, Release) == 1 && self.try_claim() {
+            // SAFETY: it has changed the count from 0 to 1.
+            let left = self
+                .content
+                .with_mut(|content| unsafe { (*content).1.take() });
+            // ORDERING: Release, as above. If others have counted themselves in, in vain, there is nothing left for
+            // them to drop.
+            self.uses.fetch_sub(1, Release);
+            // Other people's code: last.
+            drop(left);
+        }
+    }
+}
+
+impl<T> Drop for Snapshots<T> {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed. Nobody else has it.
+        Nodes(self.nodes.load(Relaxed)).drop_all();
+    }
+}
+
+/// Nodes that nobody uses any more, to be freed: all of them even if dropping a value panics.
+struct Nodes<T>(*mut Node<T>);
+
+impl<T> Nodes<T> {
+    fn drop_all(&mut self) {
+        while !self.0.is_null() {
+            // SAFETY: made by `Box`, and dropped once.
+            let node = unsafe { Box::from_raw(self.0) };
+            self.0 = node.next;
+        }
+    }
+}
+
+impl<T> Drop for Nodes<T> {
+    fn drop(&mut self) {
+        self.drop_all();
+    }
+}
+
+/// A value that was current when it was looked at, and stays for as long as this does.
+pub(crate) struct Snapshot<'a, T> {
+    node: &'a Node<T>,
+}
+
+// SAFETY: it is a reference to the value, and may be what drops it.
+unsafe impl<T: Send + Sync> Send for Snapshot<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Snapshot<'_, T> {}
+
+impl<T> Snapshot<'_, T> {
+    /// The number of the value.
+    pub(crate) fn number(&self) -> usize {
+        // SAFETY: it was current while this was counted, so it is not written to.
+        self.node.content.with(|content| unsafe { (*content).0 })
+    }
+}
+
+impl<T: Clone> Snapshot<'_, T> {
+    /// The value of a snapshot that is not current any more: itself if nobody else looks at it, or a copy.
+    pub(crate) fn into_value(self) -> T {
+        // ORDERING: Acquire pairs with the release in `finish`: those who have used it are done.
+        if self.node.uses.load(Acquire) == 1 {
+            // SAFETY: it is not current, so whoever counts itself in does so in vain, and nobody reads it.
+            let value = self
+                .node
+                .content
+                .with_mut(|content| unsafe { (*content).1.take() });
+            return value.expect("it had a value");
+        }
+        T::clone(&self)
+    }
+}
+
+impl<T> Deref for Snapshot<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: as above.
+        let value = self
+            .node
+            .content
+            .with(|content| unsafe { (*content).1.as_ref() });
+        value.expect("a current node has a value")
+    }
+}
+
+impl<T> Drop for Snapshot<'_, T> {
+    fn drop(&mut self) {
+        self.node.finish();
+    }
+}
