@@ -49,6 +49,7 @@ mod primitive;
 mod shared_channels;
 mod skipping;
 mod steps;
+mod watch;
 
 // ---- running ----
 

@@ -8,7 +8,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{error::RecvError, reference::Ref, shared::Shared};
+use super::{
+    error::RecvError,
+    reference::Ref,
+    shared::{Shared, is_later},
+};
 use crate::{
     timeout::{Wait, wait_methods},
     waiter_queue::Slot,
@@ -108,10 +112,10 @@ impl<'a, T, F: FnMut(&T) -> bool> WaitFor<'a, T, F> {
     }
 
     /// Looks at the current value, and yields it if it is right.
-    fn look(&mut self) -> Option<Ref<'a, T>> {
+    fn look(&mut self, has_changed: bool) -> Option<Ref<'a, T>> {
         let before = *self.changed.seen;
         let value = self.changed.look();
-        let has_changed = before != value.number();
+        let has_changed = has_changed || is_later(value.number(), before);
         (self.is_right)(&value).then(|| Ref::new(value, has_changed))
     }
 }
@@ -122,13 +126,14 @@ impl<'a, T, F: FnMut(&T) -> bool> Future for WaitFor<'a, T, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if mem::replace(&mut this.has_looked, true) {
+            let has_changed = mem::replace(&mut this.has_looked, true);
+            if has_changed {
                 if let Err(error) = ready!(Pin::new(&mut this.changed).poll(cx)) {
                     return Poll::Ready(Err(error));
                 }
                 this.changed.slot = Slot::Idle;
             }
-            if let Some(value) = this.look() {
+            if let Some(value) = this.look(has_changed) {
                 this.changed.slot = Slot::Done;
                 return Poll::Ready(Ok(value));
             }
@@ -140,7 +145,7 @@ impl<'a, T, F: FnMut(&T) -> bool> Wait for WaitFor<'a, T, F> {
     fn at_deadline(&mut self) -> Option<Self::Output> {
         let result = self.changed.at_deadline()?;
         match result {
-            Ok(()) => self.look().map(Ok),
+            Ok(()) => self.look(true).map(Ok),
             Err(error) => Some(Err(error)),
         }
     }

@@ -219,7 +219,7 @@ impl<T: Clone> Sender<T> {
     ///
     /// ```
     /// let (sender, receiver) = compio_sync::watch::channel(1);
-    /// let raise_to = |new| sender.send_if_modified(|value| std::mem::replace(value, new.max(*value)) < new);
+    /// let raise_to = |new: u32| sender.send_if_modified(|value| std::mem::replace(value, new.max(*value)) < new);
     /// assert!(raise_to(5));
     /// assert!(!raise_to(3));
     /// assert_eq!(*receiver.borrow(), 5);
