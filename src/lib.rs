@@ -68,6 +68,7 @@
 #![warn(missing_docs)]
 #![deny(rustdoc::broken_intra_doc_links)]
 
+pub mod broadcast;
 mod condvar;
 mod event;
 mod fairness;

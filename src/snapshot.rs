@@ -16,15 +16,17 @@
 //! current, its value stays until the reader has gone: the count does not become 0. If not, the reader takes itself
 //! off again and begins anew. That happens only when a new value has come, so some thread makes progress.
 //!
-//! Whoever brings the count to 0 drops the value that is left in the node, as its writer would: after it has counted
-//! itself in, and only if no writer was faster. So a value is dropped with its last reader.
+//! Whoever brings the count to 0 drops the value that is left in the node: after it has counted itself in again, as
+//! a writer does, and only if no writer was faster. So a value is dropped with its last reader. Destructors are other
+//! people's code: whoever must not run any between two steps leaves the value to the node's next writer.
 //!
 //! There are as many nodes as there were old values in use at the same time, and one or two more. In steady state
 //! nothing is allocated.
 
 use std::{
+    mem::ManuallyDrop,
     ops::Deref,
-    ptr::null_mut,
+    ptr::{self, null_mut},
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -58,15 +60,24 @@ impl<T> Snapshots<T> {
         }
     }
 
-    /// The current value.
+    /// The current value. May drop an old one.
     pub(crate) fn get(&self) -> Option<Snapshot<'_, T>> {
-        // ORDERING: Acquire pairs with the release in `replace`: the node is seen as it was made.
+        self.get_and(drop)
+    }
+
+    /// The current value. Runs no code of other people's.
+    pub(crate) fn get_quietly(&self) -> Option<Snapshot<'_, T>> {
+        self.get_and(Snapshot::end_quietly)
+    }
+
+    fn get_and<'a>(&'a self, end: impl Fn(Snapshot<'a, T>)) -> Option<Snapshot<'a, T>> {
+        // ORDERING: Acquire pairs with the release in `publish`: the node is seen as it was made.
         let mut node = self.current.load(Acquire);
         loop {
             // SAFETY: nodes are freed with `self`.
             let it = unsafe { node.as_ref() }?;
-            // ORDERING: Acquire pairs with the release in `finish`: if the node is not current any more, it is seen
-            // below.
+            // ORDERING: Acquire pairs with the release in `end_use`: if the node is not current any more, that is
+            // seen below.
             it.uses.fetch_add(1, Acquire);
             let snapshot = Snapshot { node: it };
             // ORDERING: Acquire, as above: it may have become the current one again.
@@ -74,50 +85,23 @@ impl<T> Snapshots<T> {
             if now == node {
                 return Some(snapshot);
             }
+            end(snapshot);
             node = now;
         }
     }
 
-    /// Makes `value`, with its number, the current one instead of `old`. Gives it back if `old` is not current any
-    /// more.
-    ///
-    /// The value that was current is dropped with its last snapshot.
-    pub(crate) fn replace(
-        &self,
-        old: Option<&Snapshot<'_, T>>,
-        number: usize,
-        value: T,
-    ) -> Result<(), T> {
+    /// Puts a value into a free node, to be published. Runs no code of other people's.
+    pub(crate) fn prepare(&self, value: T) -> Prepared<'_, T> {
         let node = self.free_node();
         // SAFETY: it has changed the count from 0 to 1.
-        let left = node.content.with_mut(|content| unsafe {
-            (*content).0 = number;
-            (*content).1.replace(value)
-        });
-        let old = old.map_or(null_mut(), |old| std::ptr::from_ref(old.node).cast_mut());
-        let new = std::ptr::from_ref(node).cast_mut();
-        // ORDERING: Release publishes the node with the value; Acquire: what those before have published is seen by
-        // whoever sees this.
-        let result = match self.current.compare_exchange(old, new, AcqRel, Relaxed) {
-            Ok(_) => {
-                // SAFETY: nodes are freed with `self`. The use was the current value's.
-                if let Some(old) = unsafe { old.as_ref() } {
-                    old.finish();
-                }
-                Ok(())
-            }
-            Err(_) => {
-                // SAFETY: nobody else has found the node.
-                let value = node
-                    .content
-                    .with_mut(|content| unsafe { (*content).1.take() });
-                node.finish();
-                Err(value.expect("it was put there above"))
-            }
-        };
-        // Other people's code.
-        drop(left);
-        result
+        let left = node
+            .content
+            .with_mut(|content| unsafe { (*content).1.replace(value) });
+        Prepared {
+            current: &self.current,
+            node,
+            _left: left,
+        }
     }
 
     /// A node that nobody else writes or reads, with one use.
@@ -158,25 +142,74 @@ impl<T> Node<T> {
     fn try_claim(&self) -> bool {
         // ORDERING: Relaxed. The compare-exchange decides.
         self.uses.load(Relaxed) == 0
-            // ORDERING: Acquire pairs with the release in `finish`: those who have used it are done.
+            // ORDERING: Acquire pairs with the release in `end_use`: those who have used it are done.
             && self.uses.compare_exchange(0, 1, Acquire, Relaxed).is_ok()
+    }
+
+    /// Ends one use. Says whether it was the last one.
+    fn end_use(&self) -> bool {
+        // ORDERING: Release: this use is over. If `current` was changed before, whoever counts itself in later sees
+        // that.
+        self.uses.fetch_sub(1, Release) == 1
     }
 
     /// Ends one use, and drops the value if it was the last one.
     fn finish(&self) {
-        // ORDERING: Release: this use is over. If `current` was changed before, whoever counts itself in later sees
-        // that.
-        if self.uses.fetch_sub(1, Release) == 1 && self.try_claim() {
+        if self.end_use() && self.try_claim() {
             // SAFETY: it has changed the count from 0 to 1.
             let left = self
                 .content
                 .with_mut(|content| unsafe { (*content).1.take() });
-            // ORDERING: Release, as above. If others have counted themselves in, in vain, there is nothing left for
-            // them to drop.
-            self.uses.fetch_sub(1, Release);
+            // If others have counted themselves in, in vain, there is nothing left for them to drop.
+            self.end_use();
             // Other people's code: last.
             drop(left);
         }
+    }
+}
+
+/// A value that is to be published.
+pub(crate) struct Prepared<'a, T> {
+    current: &'a AtomicPtr<Node<T>>,
+    node: &'a Node<T>,
+    /// What was left in the node, to be dropped last.
+    _left: Option<T>,
+}
+
+impl<'a, T> Prepared<'a, T> {
+    /// Makes the value, with its number, the current one instead of `old`; or says that `old` is not current any
+    /// more. Runs no code of other people's: what is returned may have values to drop.
+    pub(crate) fn publish(
+        self,
+        old: Option<&Snapshot<'_, T>>,
+        number: usize,
+    ) -> Result<impl Sized + use<'a, T>, Self> {
+        // SAFETY: nobody else has found the node.
+        self.node
+            .content
+            .with_mut(|content| unsafe { (*content).0 = number });
+        let old = old.map_or(null_mut(), |old| ptr::from_ref(old.node).cast_mut());
+        let new = ptr::from_ref(self.node).cast_mut();
+        // ORDERING: Release publishes the node with the value; Acquire: what those before have published is seen by
+        // whoever sees this.
+        if self
+            .current
+            .compare_exchange(old, new, AcqRel, Relaxed)
+            .is_err()
+        {
+            return Err(self);
+        }
+        // Its use is the current value's now, and that of the old one ends.
+        // SAFETY: nodes are freed with the snapshots that the caller has.
+        let old = unsafe { old.as_ref() }.map(|node| Snapshot { node });
+        let mut prepared = ManuallyDrop::new(self);
+        Ok((old, prepared._left.take()))
+    }
+}
+
+impl<T> Drop for Prepared<'_, T> {
+    fn drop(&mut self) {
+        self.node.finish();
     }
 }
 
@@ -217,6 +250,11 @@ unsafe impl<T: Send + Sync> Send for Snapshot<'_, T> {}
 unsafe impl<T: Send + Sync> Sync for Snapshot<'_, T> {}
 
 impl<T> Snapshot<'_, T> {
+    /// Ends it, and leaves the value to the node's next writer if it was the last one.
+    pub(crate) fn end_quietly(self) {
+        ManuallyDrop::new(self).node.end_use();
+    }
+
     /// The number of the value.
     pub(crate) fn number(&self) -> usize {
         // SAFETY: it was current while this was counted, so it is not written to.
@@ -227,7 +265,7 @@ impl<T> Snapshot<'_, T> {
 impl<T: Clone> Snapshot<'_, T> {
     /// The value of a snapshot that is not current any more: itself if nobody else looks at it, or a copy.
     pub(crate) fn into_value(self) -> T {
-        // ORDERING: Acquire pairs with the release in `finish`: those who have used it are done.
+        // ORDERING: Acquire pairs with the release in `end_use`: those who have used it are done.
         if self.node.uses.load(Acquire) == 1 {
             // SAFETY: it is not current, so whoever counts itself in does so in vain, and nobody reads it.
             let value = self

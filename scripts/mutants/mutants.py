@@ -30,12 +30,14 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
+    "snapshot", "watch/shared", "broadcast/shared",
 ]
+CHANNELS = ("mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):
     """Where a file of the list is."""
-    return SOURCES / ("" if file.startswith(("mpsc/", "mpmc/")) else "waiter_queue") / f"{file}.rs"
+    return SOURCES / ("" if file.startswith(CHANNELS) else "waiter_queue") / f"{file}.rs"
 
 
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}

@@ -33,6 +33,7 @@ use ::loom::{cell::UnsafeCell, model::Builder, sync::Arc, sync::mpsc, thread};
 use super::{Left, Outcome, Queue, Slot};
 
 mod barging;
+mod broadcast;
 mod cancel;
 mod channels;
 mod closing;

@@ -63,17 +63,8 @@ impl<T> Sender<T> {
         if self.shared.receivers() == 0 {
             return Err(SendError(value));
         }
-        self.put(value);
+        drop(self.shared.replace(value));
         Ok(())
-    }
-
-    /// Publishes a value, whether there are receivers or not.
-    fn put(&self, value: T) -> crate::snapshot::Snapshot<'_, T> {
-        let mut first = Some(value);
-        let old = self
-            .shared
-            .publish(|_, again| again.or_else(|| first.take()));
-        old.expect("there was a value")
     }
 
     /// Returns the current value, which stays as it is for as long as the reference is kept.
@@ -225,11 +216,10 @@ impl<T: Clone> Sender<T> {
     /// assert_eq!(*receiver.borrow(), 5);
     /// ```
     pub fn send_if_modified(&self, mut modify: impl FnMut(&mut T) -> bool) -> bool {
-        let old = self.shared.publish(|old, _| {
-            let mut value = T::clone(old);
+        self.shared.modify(|old| {
+            let mut value = old.clone();
             modify(&mut value).then_some(value)
-        });
-        old.is_some()
+        })
     }
 
     /// Sends a new value, and returns the one before. There need not be a receiver.
@@ -242,7 +232,7 @@ impl<T: Clone> Sender<T> {
     /// assert_eq!(*sender.borrow(), 2);
     /// ```
     pub fn send_replace(&self, value: T) -> T {
-        self.put(value).into_value()
+        self.shared.replace(value).into_value()
     }
 }
 

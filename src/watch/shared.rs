@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use crate::{
     loom::AtomicUsize,
-    snapshot::{Snapshot, Snapshots},
+    snapshot::{Prepared, Snapshot, Snapshots},
     waiter_queue::Queue,
 };
 
@@ -30,9 +30,8 @@ impl<T> Shared<T> {
     /// With one sender, and as many receivers.
     pub(super) fn new(value: T, receivers: usize) -> Self {
         let values = Snapshots::new();
-        let Ok(()) = values.replace(None, 0, value) else {
-            unreachable!("nobody else has it")
-        };
+        let is_published = values.prepare(value).publish(None, 0).is_ok();
+        debug_assert!(is_published, "nobody else has it");
         Self {
             value: values,
             version: AtomicUsize::new(0),
@@ -49,25 +48,43 @@ impl<T> Shared<T> {
             .expect("there is a value from the beginning")
     }
 
-    /// Publishes what `make` makes of the current value, and returns what that was. `make` may decline.
-    ///
-    /// If another sender is faster, `make` is called once more, with the value that it has returned.
-    pub(super) fn publish(
-        &self,
-        mut make: impl FnMut(&Snapshot<'_, T>, Option<T>) -> Option<T>,
-    ) -> Option<Snapshot<'_, T>> {
-        let mut value = None;
+    /// Publishes a value, and returns the one before.
+    pub(super) fn replace(&self, value: T) -> Snapshot<'_, T> {
+        let mut prepared = self.value.prepare(value);
         loop {
             let old = self.get();
-            let number = old.number().wrapping_add(1);
-            match self.value.replace(Some(&old), number, make(&old, value)?) {
-                Ok(()) => {
-                    self.announce(number);
-                    return Some(old);
-                }
-                Err(it) => value = Some(it),
+            match self.publish(prepared, &old) {
+                Ok(()) => return old,
+                Err(it) => prepared = it,
             }
         }
+    }
+
+    /// Publishes what `make` makes of the current value, and says whether it did: `make` may decline. If another
+    /// sender is faster, `make` is called once more.
+    pub(super) fn modify(&self, mut make: impl FnMut(&T) -> Option<T>) -> bool {
+        loop {
+            let old = self.get();
+            let Some(value) = make(&old) else {
+                return false;
+            };
+            if self.publish(self.value.prepare(value), &old).is_ok() {
+                return true;
+            }
+        }
+    }
+
+    /// Publishes a value, unless `old` is not the current one any more.
+    fn publish<'a>(
+        &self,
+        prepared: Prepared<'a, T>,
+        old: &Snapshot<'_, T>,
+    ) -> Result<(), Prepared<'a, T>> {
+        let number = old.number().wrapping_add(1);
+        // Dropping what is left of others is their code: last.
+        let _left = prepared.publish(Some(old), number)?;
+        self.announce(number);
+        Ok(())
     }
 
     /// Tells receivers of a version.

@@ -29,13 +29,13 @@ fn send(sender: &Sender<Value>, n: usize) {
 
 fn snapshots() -> Arc<Snapshots<Value>> {
     let values = Snapshots::new();
-    assert!(values.replace(None, 0, value(0)).is_ok());
+    assert!(values.prepare(value(0)).publish(None, 0).is_ok());
     Arc::new(values)
 }
 
 fn replace(values: &Snapshots<Value>, n: usize) {
     let old = values.get().expect("there");
-    assert!(values.replace(Some(&old), n, value(n)).is_ok());
+    assert!(values.prepare(value(n)).publish(Some(&old), n).is_ok());
 }
 
 #[test]

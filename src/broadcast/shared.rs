@@ -1,0 +1,217 @@
+//! What the ends of a channel share.
+//!
+//! Values have numbers. A value is in the cell that its number has in a ring, as a [snapshot](crate::snapshot), until
+//! the value that comes one round later is put there. A sender takes a number, puts its value into the cell, and tells
+//! the receivers, which wait for the number that they have not had.
+//!
+//! Nobody waits for a sender that is interrupted in between but the receivers whose next value that is: those do not
+//! take values out of order. If others have gone a whole round meanwhile, its value is overwritten before it was there.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+use super::error::RecvError;
+use crate::{
+    loom::AtomicUsize,
+    snapshot::Snapshots,
+    waiter_queue::{Queue, Slot},
+};
+
+pub(super) struct Shared<T> {
+    /// As many as a power of two.
+    ring: Box<[Snapshots<T>]>,
+    /// The number of the next value.
+    next: AtomicUsize,
+    /// Where receivers wait for values. Closed when all senders are gone.
+    pub(super) sent: Queue,
+    /// Where senders wait for the last receiver to go.
+    pub(super) gone: Queue,
+    receivers: AtomicUsize,
+    senders: AtomicUsize,
+    weak_senders: AtomicUsize,
+}
+
+// A panic leaves a channel as it should be.
+impl<T> std::panic::UnwindSafe for Shared<T> {}
+impl<T> std::panic::RefUnwindSafe for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// With one sender, and as many receivers.
+    pub(super) fn new(capacity: usize, receivers: usize) -> Self {
+        Self {
+            ring: (0..capacity.next_power_of_two())
+                .map(|_| Snapshots::new())
+                .collect(),
+            next: AtomicUsize::new(0),
+            sent: Queue::new(0),
+            gone: Queue::new(0),
+            receivers: AtomicUsize::new(receivers),
+            senders: AtomicUsize::new(1),
+            weak_senders: AtomicUsize::new(0),
+        }
+    }
+
+    fn cell(&self, number: usize) -> &Snapshots<T> {
+        &self.ring[number & (self.ring.len() - 1)]
+    }
+
+    /// The number of the next value.
+    pub(super) fn next(&self) -> usize {
+        // ORDERING: Acquire pairs with `send`: who begins with the next value has seen those before.
+        self.next.load(Acquire)
+    }
+
+    /// Sends a value.
+    ///
+    /// From the number to the value none of other people's code is run: if it panicked, receivers would wait for that
+    /// number for ever.
+    pub(super) fn send(&self, value: T) {
+        let _left;
+        // ORDERING: AcqRel. What was sent with an earlier number comes before this.
+        let number = self.next.fetch_add(1, AcqRel);
+        let cell = self.cell(number);
+        let mut prepared = cell.prepare(value);
+        loop {
+            let old = cell.get_quietly();
+            if old
+                .as_ref()
+                .is_some_and(|old| is_later(old.number(), number))
+            {
+                // A whole round has gone by. This one is dropped.
+                _left = (old, None, Some(prepared));
+                break;
+            }
+            match prepared.publish(old.as_ref(), number) {
+                Ok(left) => {
+                    _left = (old, Some(left), None);
+                    break;
+                }
+                Err(it) => prepared = it,
+            }
+            if let Some(old) = old {
+                old.end_quietly();
+            }
+        }
+        self.sent.notify_all();
+    }
+
+    /// Whether all senders are gone.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.sent.is_no_wait()
+    }
+
+    // ---- the ends ----
+
+    pub(super) fn receivers(&self) -> usize {
+        // ORDERING: Acquire pairs with `remove_receiver`.
+        self.receivers.load(Acquire)
+    }
+
+    pub(super) fn add_receiver(&self) {
+        // ORDERING: Relaxed. It only counts.
+        let before = self.receivers.fetch_add(1, Relaxed);
+        assert!(before <= isize::MAX as usize, "too many receivers");
+    }
+
+    pub(super) fn remove_receiver(&self) {
+        // ORDERING: AcqRel: what receivers have done comes before whoever sees that they are gone.
+        if self.receivers.fetch_sub(1, AcqRel) == 1 {
+            self.gone.notify_all();
+        }
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        // ORDERING: Relaxed. A snapshot.
+        self.senders.load(Relaxed)
+    }
+
+    pub(super) fn add_sender(&self) {
+        // ORDERING: Relaxed. The caller has one already.
+        let before = self.senders.fetch_add(1, Relaxed);
+        assert!(before <= isize::MAX as usize, "too many senders");
+    }
+
+    /// Adds a sender if there is one left.
+    pub(super) fn try_add_sender(&self) -> bool {
+        // ORDERING: Relaxed, here and below. It only counts.
+        let mut count = self.senders.load(Relaxed);
+        while count > 0 {
+            match self
+                .senders
+                .compare_exchange_weak(count, count + 1, Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => count = now,
+            }
+        }
+        false
+    }
+
+    pub(super) fn remove_sender(&self) {
+        // ORDERING: AcqRel: what all have sent comes before the close.
+        if self.senders.fetch_sub(1, AcqRel) == 1 {
+            self.sent.close();
+        }
+    }
+
+    pub(super) fn weak_senders(&self) -> usize {
+        // ORDERING: Relaxed. A snapshot.
+        self.weak_senders.load(Relaxed)
+    }
+
+    pub(super) fn add_weak_sender(&self) {
+        // ORDERING: Relaxed. It only counts.
+        self.weak_senders.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn remove_weak_sender(&self) {
+        // ORDERING: Relaxed. It only counts.
+        self.weak_senders.fetch_sub(1, Relaxed);
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    /// The value at `position`, which then is the next one's; or how many are gone that were there before it. `None`
+    /// if it is not there yet.
+    pub(super) fn look(&self, position: &mut usize) -> Option<Result<T, RecvError>> {
+        let value = self.cell(*position).get()?;
+        if value.number() == *position {
+            // The caller's code. If it panics, it is as if it had not come.
+            let value = T::clone(&value);
+            *position = position.wrapping_add(1);
+            return Some(Ok(value));
+        }
+        if !is_later(value.number(), *position) {
+            return None;
+        }
+        // ORDERING: Relaxed. That the later value is there was acquired, and so is that there is a next number.
+        let oldest = self.next.load(Relaxed).wrapping_sub(self.ring.len());
+        let missed = oldest.wrapping_sub(*position);
+        *position = oldest;
+        Some(Err(RecvError::Lagged(missed as u64)))
+    }
+
+    /// [Looks](Self::look); and says so if there will be nothing.
+    pub(super) fn look_or_end(&self, position: &mut usize) -> Option<Result<T, RecvError>> {
+        if let Some(result) = self.look(position) {
+            return Some(result);
+        }
+        if !self.is_at_end() {
+            return None;
+        }
+        // What came before the end is there by now.
+        Some(self.look(position).unwrap_or(Err(RecvError::Closed)))
+    }
+}
+
+/// A wait in `slot` of `queue` is over.
+pub(super) fn leave(queue: &Queue, slot: &mut Slot) {
+    if let Slot::Waiting(_) = slot {
+        queue.leave(slot);
+    }
+    *slot = Slot::Done;
+}
+
+/// Numbers are counted, and the count may begin anew.
+pub(super) fn is_later(number: usize, than: usize) -> bool {
+    number.wrapping_sub(than) as isize > 0
+}
