@@ -38,15 +38,15 @@
 
 mod receiver;
 mod recv;
+mod ring;
 mod sender;
-mod shared;
 
 pub mod error;
 
 pub use receiver::Receiver;
 pub use recv::Recv;
+use ring::Ring;
 pub use sender::{Closed, Sender, WeakSender};
-use shared::Shared;
 
 use crate::loom::Arc;
 
@@ -71,8 +71,8 @@ use crate::loom::Arc;
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     check_capacity(capacity);
-    let shared = Arc::new(Shared::new(capacity, 1));
-    (Sender::with(shared.clone()), Receiver::new(shared, 0))
+    let ring = Arc::new(Ring::new(capacity, 1));
+    (Sender::with(ring.clone()), Receiver::new(ring, 0))
 }
 
 #[track_caller]

@@ -30,7 +30,7 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "snapshot", "watch/shared", "broadcast/shared",
+    "snapshot", "watch/shared", "broadcast/ring",
 ]
 CHANNELS = ("mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-use super::shared::Shared;
+use super::ring::Ring;
 use crate::loom::Arc;
 
 /// The receiving end of a [channel](super::channel), which gets all values that are sent while it is there.
 ///
 /// It is not `Clone`: see [`resubscribe`](Self::resubscribe).
 pub struct Receiver<T> {
-    pub(super) shared: Arc<Shared<T>>,
+    pub(super) ring: Arc<Ring<T>>,
     /// The number of the value that it gets next.
     pub(super) position: usize,
 }
 
 impl<T> Receiver<T> {
     /// A receiver that is counted already.
-    pub(super) fn new(shared: Arc<Shared<T>>, position: usize) -> Self {
-        Self { shared, position }
+    pub(super) fn new(ring: Arc<Ring<T>>, position: usize) -> Self {
+        Self { ring, position }
     }
 
     /// Creates a receiver, which gets what is sent from now on.
@@ -30,8 +30,8 @@ impl<T> Receiver<T> {
     /// assert_eq!((receiver.len(), receiver.resubscribe().len()), (1, 0));
     /// ```
     pub fn resubscribe(&self) -> Self {
-        self.shared.add_receiver();
-        Self::new(self.shared.clone(), self.shared.next())
+        self.ring.add_receiver();
+        Self::new(self.ring.clone(), self.ring.next())
     }
 
     /// Returns how many values were sent that it has not received, also those that are overwritten.
@@ -44,7 +44,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.len(), 1);
     /// ```
     pub fn len(&self) -> usize {
-        self.shared.next().wrapping_sub(self.position)
+        self.ring.next().wrapping_sub(self.position)
     }
 
     /// Returns whether it has received all that was sent.
@@ -70,7 +70,7 @@ impl<T> Receiver<T> {
     /// assert!(receiver.is_closed());
     /// ```
     pub fn is_closed(&self) -> bool {
-        self.shared.is_at_end()
+        self.ring.is_at_end()
     }
 
     /// Returns whether both receive from the same channel.
@@ -82,7 +82,7 @@ impl<T> Receiver<T> {
     /// assert!(receiver.same_channel(&receiver.resubscribe()));
     /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.ring, &other.ring)
     }
 
     /// Returns how many senders there are.
@@ -96,7 +96,7 @@ impl<T> Receiver<T> {
     /// # drop(other);
     /// ```
     pub fn sender_strong_count(&self) -> usize {
-        self.shared.senders()
+        self.ring.senders()
     }
 
     /// Returns how many weak senders there are.
@@ -110,13 +110,13 @@ impl<T> Receiver<T> {
     /// # drop(weak);
     /// ```
     pub fn sender_weak_count(&self) -> usize {
-        self.shared.weak_senders()
+        self.ring.weak_senders()
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.shared.remove_receiver();
+        self.ring.remove_receiver();
     }
 }
 

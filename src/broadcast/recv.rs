@@ -11,7 +11,7 @@ use std::{
 use super::{
     error::{RecvError, TryRecvError},
     receiver::Receiver,
-    shared::{Shared, leave},
+    ring::{Ring, leave},
 };
 use crate::{
     Timeout,
@@ -42,7 +42,7 @@ impl<T: Clone> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.shared.look_or_end(&mut self.position) {
+        match self.ring.look_or_end(&mut self.position) {
             Some(result) => Ok(result?),
             None => Err(TryRecvError::Empty),
         }
@@ -74,7 +74,7 @@ impl<T: Clone> Receiver<T> {
     /// ```
     pub fn recv(&mut self) -> Recv<'_, T> {
         Recv {
-            shared: &self.shared,
+            ring: &self.ring,
             position: &mut self.position,
             slot: Slot::Idle,
         }
@@ -130,7 +130,7 @@ impl<T: Clone> Receiver<T> {
 /// The future of [`Receiver::recv`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Recv<'a, T> {
-    shared: &'a Shared<T>,
+    ring: &'a Ring<T>,
     position: &'a mut usize,
     slot: Slot,
 }
@@ -143,8 +143,8 @@ impl<T: Clone> Future for Recv<'_, T> {
         if this.slot.is_done() {
             panic!("a wait was polled after it had completed");
         }
-        let look = || this.shared.look(this.position);
-        let result = ready!(this.shared.sent.poll_until(&mut this.slot, cx, look));
+        let look = || this.ring.look(this.position);
+        let result = ready!(this.ring.sent.poll_until(&mut this.slot, cx, look));
         this.slot = Slot::Done;
         Poll::Ready(result.unwrap_or(Err(RecvError::Closed)))
     }
@@ -152,8 +152,8 @@ impl<T: Clone> Future for Recv<'_, T> {
 
 impl<T: Clone> Wait for Recv<'_, T> {
     fn at_deadline(&mut self) -> Option<Self::Output> {
-        leave(&self.shared.sent, &mut self.slot);
-        self.shared.look_or_end(self.position)
+        leave(&self.ring.sent, &mut self.slot);
+        self.ring.look_or_end(self.position)
     }
 }
 
@@ -162,7 +162,7 @@ wait_methods!(['a, T: Clone] Recv<'a, T>, it => it.slot,
 
 impl<T> Drop for Recv<'_, T> {
     fn drop(&mut self) {
-        leave(&self.shared.sent, &mut self.slot);
+        leave(&self.ring.sent, &mut self.slot);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::{
     error::SendError,
     receiver::Receiver,
-    shared::{Shared, leave},
+    ring::{Ring, leave},
 };
 use crate::{
     loom::Arc,
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// When all are dropped, receivers get what they have not had, and then that the channel is closed.
 pub struct Sender<T> {
-    shared: Arc<Shared<T>>,
+    ring: Arc<Ring<T>>,
 }
 
 impl<T> Sender<T> {
@@ -44,12 +44,12 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
         super::check_capacity(capacity);
-        Self::with(Arc::new(Shared::new(capacity, 0)))
+        Self::with(Arc::new(Ring::new(capacity, 0)))
     }
 
     /// A sender that is counted already.
-    pub(super) fn with(shared: Arc<Shared<T>>) -> Self {
-        Self { shared }
+    pub(super) fn with(ring: Arc<Ring<T>>) -> Self {
+        Self { ring }
     }
 
     /// Sends a value to all receivers that there are. Returns how many that are.
@@ -70,11 +70,11 @@ impl<T> Sender<T> {
     /// assert_eq!(other.try_recv(), Ok("hello"));
     /// ```
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
-        let receivers = self.shared.receivers();
+        let receivers = self.ring.receivers();
         if receivers == 0 {
             return Err(SendError(value));
         }
-        self.shared.send(value);
+        self.ring.send(value);
         Ok(receivers)
     }
 
@@ -90,8 +90,8 @@ impl<T> Sender<T> {
     /// assert_eq!(late.try_recv(), Ok(2));
     /// ```
     pub fn subscribe(&self) -> Receiver<T> {
-        self.shared.add_receiver();
-        Receiver::new(self.shared.clone(), self.shared.next())
+        self.ring.add_receiver();
+        Receiver::new(self.ring.clone(), self.ring.next())
     }
 
     /// Waits until there is no receiver.
@@ -113,7 +113,7 @@ impl<T> Sender<T> {
     /// ```
     pub fn closed(&self) -> Closed<'_, T> {
         Closed {
-            shared: &self.shared,
+            ring: &self.ring,
             slot: Slot::Idle,
         }
     }
@@ -129,7 +129,7 @@ impl<T> Sender<T> {
     /// # drop(other);
     /// ```
     pub fn receiver_count(&self) -> usize {
-        self.shared.receivers()
+        self.ring.receivers()
     }
 
     /// Returns whether both send to the same receivers.
@@ -141,7 +141,7 @@ impl<T> Sender<T> {
     /// assert!(sender.same_channel(&sender.clone()));
     /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.ring, &other.ring)
     }
 
     /// Makes a sender that does not keep the channel open.
@@ -156,7 +156,7 @@ impl<T> Sender<T> {
     /// assert!(weak.upgrade().is_none());
     /// ```
     pub fn downgrade(&self) -> WeakSender<T> {
-        WeakSender::with(self.shared.clone())
+        WeakSender::with(self.ring.clone())
     }
 
     /// Returns how many senders there are.
@@ -168,7 +168,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.shared.senders()
+        self.ring.senders()
     }
 
     /// Returns how many weak senders there are.
@@ -180,20 +180,20 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.weak_count(), 0);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.shared.weak_senders()
+        self.ring.weak_senders()
     }
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.add_sender();
-        Self::with(self.shared.clone())
+        self.ring.add_sender();
+        Self::with(self.ring.clone())
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        self.shared.remove_sender();
+        self.ring.remove_sender();
     }
 }
 
@@ -207,13 +207,13 @@ impl<T> fmt::Debug for Sender<T> {
 
 /// A sender that does not keep its channel open. From [`Sender::downgrade`].
 pub struct WeakSender<T> {
-    shared: Arc<Shared<T>>,
+    ring: Arc<Ring<T>>,
 }
 
 impl<T> WeakSender<T> {
-    fn with(shared: Arc<Shared<T>>) -> Self {
-        shared.add_weak_sender();
-        Self { shared }
+    fn with(ring: Arc<Ring<T>>) -> Self {
+        ring.add_weak_sender();
+        Self { ring }
     }
 
     /// Makes a sender, if there is still another one.
@@ -225,9 +225,9 @@ impl<T> WeakSender<T> {
     /// assert!(sender.downgrade().upgrade().is_some());
     /// ```
     pub fn upgrade(&self) -> Option<Sender<T>> {
-        self.shared
+        self.ring
             .try_add_sender()
-            .then(|| Sender::with(self.shared.clone()))
+            .then(|| Sender::with(self.ring.clone()))
     }
 
     /// Returns how many senders there are.
@@ -239,7 +239,7 @@ impl<T> WeakSender<T> {
     /// assert_eq!(sender.downgrade().strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.shared.senders()
+        self.ring.senders()
     }
 
     /// Returns how many weak senders there are.
@@ -251,19 +251,19 @@ impl<T> WeakSender<T> {
     /// assert_eq!(sender.downgrade().weak_count(), 1);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.shared.weak_senders()
+        self.ring.weak_senders()
     }
 }
 
 impl<T> Clone for WeakSender<T> {
     fn clone(&self) -> Self {
-        Self::with(self.shared.clone())
+        Self::with(self.ring.clone())
     }
 }
 
 impl<T> Drop for WeakSender<T> {
     fn drop(&mut self) {
-        self.shared.remove_weak_sender();
+        self.ring.remove_weak_sender();
     }
 }
 
@@ -276,13 +276,13 @@ impl<T> fmt::Debug for WeakSender<T> {
 /// The future of [`Sender::closed`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Closed<'a, T> {
-    shared: &'a Shared<T>,
+    ring: &'a Ring<T>,
     slot: Slot,
 }
 
 impl<T> Closed<'_, T> {
-    fn look(shared: &Shared<T>) -> Option<()> {
-        (shared.receivers() == 0).then_some(())
+    fn look(ring: &Ring<T>) -> Option<()> {
+        (ring.receivers() == 0).then_some(())
     }
 }
 
@@ -291,8 +291,8 @@ impl<T> Future for Closed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let look = || Self::look(this.shared);
-        let poll = this.shared.gone.poll_until(&mut this.slot, cx, look);
+        let look = || Self::look(this.ring);
+        let poll = this.ring.gone.poll_until(&mut this.slot, cx, look);
         if poll.is_ready() {
             this.slot = Slot::Done;
         }
@@ -302,8 +302,8 @@ impl<T> Future for Closed<'_, T> {
 
 impl<T> Wait for Closed<'_, T> {
     fn at_deadline(&mut self) -> Option<()> {
-        leave(&self.shared.gone, &mut self.slot);
-        Self::look(self.shared)
+        leave(&self.ring.gone, &mut self.slot);
+        Self::look(self.ring)
     }
 }
 
@@ -312,7 +312,7 @@ wait_methods!(['a, T] Closed<'a, T>, it => it.slot,
 
 impl<T> Drop for Closed<'_, T> {
     fn drop(&mut self) {
-        leave(&self.shared.gone, &mut self.slot);
+        leave(&self.ring.gone, &mut self.slot);
     }
 }
 

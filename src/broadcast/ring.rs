@@ -16,9 +16,9 @@ use crate::{
     waiter_queue::{Queue, Slot},
 };
 
-pub(super) struct Shared<T> {
+pub(super) struct Ring<T> {
     /// As many as a power of two.
-    ring: Box<[Snapshots<T>]>,
+    cells: Box<[Snapshots<T>]>,
     /// The number of the next value.
     next: AtomicUsize,
     /// Where receivers wait for values. Closed when all senders are gone.
@@ -31,14 +31,14 @@ pub(super) struct Shared<T> {
 }
 
 // A panic leaves a channel as it should be.
-impl<T> std::panic::UnwindSafe for Shared<T> {}
-impl<T> std::panic::RefUnwindSafe for Shared<T> {}
+impl<T> std::panic::UnwindSafe for Ring<T> {}
+impl<T> std::panic::RefUnwindSafe for Ring<T> {}
 
-impl<T> Shared<T> {
+impl<T> Ring<T> {
     /// With one sender, and as many receivers.
     pub(super) fn new(capacity: usize, receivers: usize) -> Self {
         Self {
-            ring: (0..capacity.next_power_of_two())
+            cells: (0..capacity.next_power_of_two())
                 .map(|_| Snapshots::new())
                 .collect(),
             next: AtomicUsize::new(0),
@@ -51,7 +51,7 @@ impl<T> Shared<T> {
     }
 
     fn cell(&self, number: usize) -> &Snapshots<T> {
-        &self.ring[number & (self.ring.len() - 1)]
+        &self.cells[number & (self.cells.len() - 1)]
     }
 
     /// The number of the next value.
@@ -169,7 +169,7 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> Ring<T> {
     /// The value at `position`, which then is the next one's; or how many are gone that were there before it. `None`
     /// if it is not there yet.
     pub(super) fn look(&self, position: &mut usize) -> Option<Result<T, RecvError>> {
@@ -184,7 +184,7 @@ impl<T: Clone> Shared<T> {
             return None;
         }
         // ORDERING: Relaxed. That the later value is there was acquired, and so is that there is a next number.
-        let oldest = self.next.load(Relaxed).wrapping_sub(self.ring.len());
+        let oldest = self.next.load(Relaxed).wrapping_sub(self.cells.len());
         let missed = oldest.wrapping_sub(*position);
         *position = oldest;
         Some(Err(RecvError::Lagged(missed as u64)))
