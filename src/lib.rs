@@ -85,6 +85,7 @@ pub mod watch;
 pub mod guide;
 
 mod blocking;
+mod budget;
 mod loom;
 
 pub use condvar::*;

@@ -27,7 +27,7 @@ use std::{
     mem::ManuallyDrop,
     ops::Deref,
     ptr::{self, null_mut},
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
 
 use crate::loom::{AtomicPtr, AtomicUsize, UnsafeCell};
@@ -104,6 +104,20 @@ impl<T> Snapshots<T> {
         }
     }
 
+    /// Takes the current value away, if it is `old`, and says whether it was. Drops it with its last snapshot.
+    pub(crate) fn clear(&self, old: &Snapshot<'_, T>) -> bool {
+        let node = ptr::from_ref(old.node).cast_mut();
+        // ORDERING: Relaxed. Nothing is published; that the use ends is.
+        let is_cleared = self
+            .current
+            .compare_exchange(node, null_mut(), Relaxed, Relaxed)
+            .is_ok();
+        if is_cleared {
+            old.node.finish();
+        }
+        is_cleared
+    }
+
     /// A node that nobody else writes or reads, with one use.
     fn free_node(&self) -> &Node<T> {
         // ORDERING: Acquire pairs with the release below.
@@ -124,10 +138,10 @@ impl<T> Snapshots<T> {
         loop {
             // SAFETY: made above, and not in the list yet.
             unsafe { (*new).next = first };
-            // ORDERING: Release publishes the node, Acquire those before it.
+            // ORDERING: Release publishes the node. Those before it are in the release sequence.
             match self
                 .nodes
-                .compare_exchange_weak(first, new, AcqRel, Acquire)
+                .compare_exchange_weak(first, new, Release, Relaxed)
             {
                 // SAFETY: nodes are freed with `self`.
                 Ok(_) => return unsafe { &*new },
@@ -190,11 +204,10 @@ impl<'a, T> Prepared<'a, T> {
             .with_mut(|content| unsafe { (*content).0 = number });
         let old = old.map_or(null_mut(), |old| ptr::from_ref(old.node).cast_mut());
         let new = ptr::from_ref(self.node).cast_mut();
-        // ORDERING: Release publishes the node with the value; Acquire: what those before have published is seen by
-        // whoever sees this.
+        // ORDERING: Release publishes the node with the value.
         if self
             .current
-            .compare_exchange(old, new, AcqRel, Relaxed)
+            .compare_exchange(old, new, Release, Relaxed)
             .is_err()
         {
             return Err(self);

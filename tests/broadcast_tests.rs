@@ -223,24 +223,36 @@ fn values_are_dropped_once() {
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(3))));
     drop(receiver.try_recv().ok().unwrap());
     assert_eq!(drops.load(SeqCst), 4, "the copy");
+    let other = receiver.resubscribe();
     drop(receiver);
+    assert_eq!(drops.load(SeqCst), 4);
+    drop(other);
+    assert_eq!(drops.load(SeqCst), 6, "nobody will receive them");
     assert!(sender.send(new()).is_err());
-    assert_eq!(drops.load(SeqCst), 5);
-    drop(sender);
     assert_eq!(drops.load(SeqCst), 7);
+    let mut receiver = sender.subscribe();
+    assert!(sender.send(new()).is_ok());
+    assert!(receiver.try_recv().is_ok());
+    drop(sender);
+    drop(receiver);
+    assert_eq!(drops.load(SeqCst), 9);
 }
 
 #[test]
-fn value_whose_copy_panics_can_be_received_again() {
+fn value_whose_copy_panics_is_skipped() {
     let panics = Arc::new(AtomicBool::new(true));
-    let (sender, mut receiver) = broadcast::channel(2);
-    assert!(sender.send(Counted(Arc::default(), panics.clone())).is_ok());
+    let (sender, mut receiver) = broadcast::channel(4);
+    for _ in 0..3 {
+        let value = Counted(Arc::default(), panics.clone());
+        assert!(sender.send(value).is_ok());
+    }
     assert!(catch_unwind(AssertUnwindSafe(|| receiver.try_recv().is_ok())).is_err());
     let mut recv = Polled::new(receiver.recv());
     assert!(catch_unwind(AssertUnwindSafe(|| recv.poll().is_ready())).is_err());
     drop(recv);
     panics.store(false, SeqCst);
     assert!(receiver.try_recv().is_ok());
+    assert_eq!(receiver.len(), 0);
 }
 
 #[test]
@@ -267,6 +279,43 @@ fn panic_in_the_destructor_of_what_is_overwritten_comes_after_the_send() {
     assert_eq!(receiver.try_recv().ok().unwrap().0, 11);
     assert!(sender.send(Bomb(2)).is_ok());
     assert_eq!(receiver.try_recv().ok().unwrap().0, 12);
+}
+
+#[test]
+fn receiver_that_always_finds_values_yields_now_and_then() {
+    let (sender, mut receiver) = broadcast::channel(8);
+    for most in [128, 3, 0] {
+        receiver.set_budget(most);
+        let mut yields = 0;
+        for n in 0..300 {
+            assert_eq!(sender.send(n).unwrap(), 1);
+            let mut recv = Polled::new(receiver.recv());
+            if recv.poll().is_pending() {
+                yields += 1;
+                assert_eq!(recv.wakes(), 1, "it wakes itself");
+                assert_eq!(recv.ready(), Ok(n));
+            }
+        }
+        assert_eq!(yields, 299u32.checked_div(most).unwrap_or(0));
+    }
+}
+
+#[test]
+fn last_receiver_and_the_next_one_agree_on_what_is_left() {
+    let _watchdog = Watchdog::new("receivers that go and come");
+    for _ in 0..2000 {
+        let (sender, receiver) = broadcast::channel(2);
+        sender.send(0).unwrap();
+        thread::scope(|scope| {
+            let other = sender.clone();
+            scope.spawn(move || {
+                let mut next = other.subscribe();
+                other.send(1).unwrap();
+                assert_eq!(next.blocking_recv(), Ok(1));
+            });
+            drop(receiver);
+        });
+    }
 }
 
 #[test]

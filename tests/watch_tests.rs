@@ -320,6 +320,32 @@ fn sender_hears_of_the_last_receiver_and_goes_on_with_another() {
 }
 
 #[test]
+fn receiver_that_always_finds_changes_yields_now_and_then() {
+    let (sender, mut receiver) = watch::channel(0);
+    for most in [128, 3, 0] {
+        receiver.set_budget(most);
+        let mut yields = 0;
+        for n in 0..300 {
+            sender.send(n).unwrap();
+            let mut changed = Polled::new(receiver.changed());
+            if changed.poll().is_pending() {
+                yields += 1;
+                assert_eq!(changed.wakes(), 1, "it wakes itself");
+                assert_eq!(changed.ready(), Ok(()));
+            }
+        }
+        assert_eq!(yields, 299u32.checked_div(most).unwrap_or(0));
+    }
+    let mut yields = 0;
+    receiver.set_budget(10);
+    for _ in 0..100 {
+        let mut wait = Polled::new(receiver.wait_for(|_| true));
+        yields += u32::from(wait.poll().is_pending());
+    }
+    assert_eq!(yields, 9);
+}
+
+#[test]
 fn forgotten_futures_and_looks_harm_nobody() {
     let (sender, receiver) = watch::channel(0);
     let mut other = receiver.clone();

@@ -3,21 +3,32 @@
 use std::fmt;
 
 use super::ring::Ring;
-use crate::loom::Arc;
+use crate::{
+    budget::{Budget, set_budget},
+    loom::Arc,
+};
 
 /// The receiving end of a [channel](super::channel), which gets all values that are sent while it is there.
+///
+/// A task that always finds a value would never let its runtime's other tasks and its I/O go on. So after 128 values in
+/// a row, `recv` yields once. See [`set_budget`](Self::set_budget).
 ///
 /// It is not `Clone`: see [`resubscribe`](Self::resubscribe).
 pub struct Receiver<T> {
     pub(super) ring: Arc<Ring<T>>,
     /// The number of the value that it gets next.
     pub(super) position: usize,
+    pub(super) budget: Budget,
 }
 
 impl<T> Receiver<T> {
     /// A receiver that is counted already.
     pub(super) fn new(ring: Arc<Ring<T>>, position: usize) -> Self {
-        Self { ring, position }
+        Self {
+            ring,
+            position,
+            budget: Budget::new(),
+        }
     }
 
     /// Creates a receiver, which gets what is sent from now on.
@@ -113,6 +124,9 @@ impl<T> Receiver<T> {
         self.ring.weak_senders()
     }
 }
+
+set_budget!([T] Receiver<T>, it => it.budget,
+    "let (_sender, mut receiver) = compio_sync::broadcast::channel::<u32>(16);");
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {

@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Timeout,
     blocking::block_on,
+    budget::Budget,
     timeout::{Wait, wait_methods},
     waiter_queue::Slot,
 };
@@ -29,7 +30,7 @@ impl<T: Clone> Receiver<T> {
     ///
     /// # Panics
     ///
-    /// If the value's `clone` does. The value is then still the next one.
+    /// If the value's `clone` does. The value is then skipped.
     ///
     /// # Examples
     ///
@@ -61,7 +62,7 @@ impl<T: Clone> Receiver<T> {
     ///
     /// # Panics
     ///
-    /// The future does if the value's `clone` does. The value is then still the next one.
+    /// The future does if the value's `clone` does. The value is then skipped.
     ///
     /// # Examples
     ///
@@ -76,6 +77,7 @@ impl<T: Clone> Receiver<T> {
         Recv {
             ring: &self.ring,
             position: &mut self.position,
+            budget: &self.budget,
             slot: Slot::Idle,
         }
     }
@@ -132,6 +134,7 @@ impl<T: Clone> Receiver<T> {
 pub struct Recv<'a, T> {
     ring: &'a Ring<T>,
     position: &'a mut usize,
+    budget: &'a Budget,
     slot: Slot,
 }
 
@@ -143,8 +146,15 @@ impl<T: Clone> Future for Recv<'_, T> {
         if this.slot.is_done() {
             panic!("a wait was polled after it had completed");
         }
+        if this.budget.is_spent(cx) {
+            return Poll::Pending;
+        }
         let look = || this.ring.look(this.position);
-        let result = ready!(this.ring.sent.poll_until(&mut this.slot, cx, look));
+        let Poll::Ready(result) = this.ring.sent.poll_until(&mut this.slot, cx, look) else {
+            this.budget.refill();
+            return Poll::Pending;
+        };
+        this.budget.spend();
         this.slot = Slot::Done;
         Poll::Ready(result.unwrap_or(Err(RecvError::Closed)))
     }

@@ -94,6 +94,18 @@ impl<T> Ring<T> {
         self.sent.notify_all();
     }
 
+    /// Drops the values before `end`, which nobody will receive.
+    fn clear_before(&self, end: usize) {
+        for number in (end.saturating_sub(self.cells.len())..end).rev() {
+            let cell = self.cell(number);
+            // Others may be sending, and have receivers again.
+            while let Some(value) = cell.get()
+                && is_later(end, value.number())
+                && !cell.clear(&value)
+            {}
+        }
+    }
+
     /// Whether all senders are gone.
     pub(super) fn is_at_end(&self) -> bool {
         self.sent.is_no_wait()
@@ -107,15 +119,17 @@ impl<T> Ring<T> {
     }
 
     pub(super) fn add_receiver(&self) {
-        // ORDERING: Relaxed. It only counts.
-        let before = self.receivers.fetch_add(1, Relaxed);
+        // ORDERING: Acquire pairs with `remove_receiver`: who comes after the last one begins after what that clears.
+        let before = self.receivers.fetch_add(1, Acquire);
         assert!(before <= isize::MAX as usize, "too many receivers");
     }
 
     pub(super) fn remove_receiver(&self) {
+        let end = self.next();
         // ORDERING: AcqRel: what receivers have done comes before whoever sees that they are gone.
         if self.receivers.fetch_sub(1, AcqRel) == 1 {
             self.gone.notify_all();
+            self.clear_before(end);
         }
     }
 
@@ -175,10 +189,9 @@ impl<T: Clone> Ring<T> {
     pub(super) fn look(&self, position: &mut usize) -> Option<Result<T, RecvError>> {
         let value = self.cell(*position).get()?;
         if value.number() == *position {
-            // The caller's code. If it panics, it is as if it had not come.
-            let value = T::clone(&value);
             *position = position.wrapping_add(1);
-            return Some(Ok(value));
+            // The caller's code. If it panics, the receiver goes on with the next value.
+            return Some(Ok(T::clone(&value)));
         }
         if !is_later(value.number(), *position) {
             return None;

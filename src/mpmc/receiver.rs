@@ -2,29 +2,25 @@
 
 use std::{
     fmt,
-    sync::atomic::Ordering::Relaxed,
     task::{Context, Poll},
 };
 
 use crate::{
-    loom::{Arc, AtomicU32},
+    budget::{Budget, set_budget},
+    loom::Arc,
     mpsc::{Chan, error::TryRecvError},
     waiter_queue::{Left, Outcome, Slot},
 };
-
-/// How many values a receiver takes in a row before it lets the runtime's other tasks run.
-const BUDGET: u32 = 128;
 
 /// The receiving end of a [channel](super::channel). Each value goes to one of its clones.
 ///
 /// When all are dropped, the channel is closed, and the values that are left are dropped.
 ///
 /// A task that always finds a value would never let its runtime's other tasks and its I/O go on. So after 128
-/// values in a row, `recv` yields once.
+/// values in a row, `recv` yields once. See [`set_budget`](Self::set_budget).
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
-    /// How many more values may be received before it yields.
-    budget: AtomicU32,
+    budget: Budget,
     /// The wait of `Stream`.
     #[cfg_attr(not(feature = "futures"), allow(dead_code, reason = "a stream's"))]
     pub(super) slot: Slot,
@@ -35,7 +31,7 @@ impl<T> Receiver<T> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
         Self {
             chan,
-            budget: AtomicU32::new(BUDGET),
+            budget: Budget::new(),
             slot: Slot::Idle,
         }
     }
@@ -225,18 +221,14 @@ impl<T> Receiver<T> {
 
     /// Waits for a value in `slot`. Yields `None` if there will be none.
     pub(super) fn poll_in(&self, slot: &mut Slot, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // ORDERING: Relaxed, throughout: it only counts, and need not be exact.
-        let budget = self.budget.load(Relaxed);
-        if budget == 0 {
-            self.budget.store(BUDGET, Relaxed);
-            cx.waker().wake_by_ref();
+        if self.budget.is_spent(cx) {
             return Poll::Pending;
         }
         let Poll::Ready(outcome) = self.chan.values.poll_take(slot, 1, cx) else {
-            self.budget.store(BUDGET, Relaxed);
+            self.budget.refill();
             return Poll::Pending;
         };
-        self.budget.store(budget - 1, Relaxed);
+        self.budget.spend();
         Poll::Ready(match outcome {
             Some(Outcome::Granted) => self.granted(),
             _ => self.left(),
@@ -301,6 +293,9 @@ impl<T> Receiver<T> {
         value
     }
 }
+
+set_budget!([T] Receiver<T>, it => it.budget,
+    "let (_sender, mut receiver) = compio_sync::mpmc::channel::<u32>(1);");
 
 // A panic leaves a channel as it should be.
 impl<T> std::panic::UnwindSafe for Receiver<T> {}

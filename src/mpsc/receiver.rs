@@ -7,27 +7,24 @@ use std::{
 
 use super::{chan::Chan, error::TryRecvError};
 use crate::{
+    budget::{Budget, set_budget},
     loom::Arc,
     waiter_queue::{Left, Outcome, Slot},
 };
-
-/// How many values a task receives in a row before it lets the runtime's other tasks run.
-const BUDGET: u32 = 128;
 
 /// The receiving end of a [bounded channel](super::channel).
 ///
 /// When it is dropped, the channel is closed, and the values that are left are dropped with it.
 ///
 /// A task that always finds a value would never let its runtime's other tasks and its I/O go on. So after 128
-/// values in a row, `recv` yields once, as tokio's does.
+/// values in a row, `recv` yields once, as tokio's does. See [`set_budget`](Self::set_budget).
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     /// The wait for a value. Idle when there is none.
     slot: Slot,
     /// Values that it has permits for.
     ready: usize,
-    /// How many more values may be received before it yields.
-    budget: u32,
+    budget: Budget,
 }
 
 impl<T> Receiver<T> {
@@ -36,7 +33,7 @@ impl<T> Receiver<T> {
             chan,
             slot: Slot::Idle,
             ready: 0,
-            budget: BUDGET,
+            budget: Budget::new(),
         }
     }
 
@@ -247,6 +244,10 @@ impl<T> Receiver<T> {
 
     // ---- inside ----
 
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Gets permits for values that are there, if it has none. Says whether it has one.
     fn get_ready(&mut self) -> bool {
         if self.ready > 0 {
@@ -274,15 +275,13 @@ impl<T> Receiver<T> {
 
     /// Waits until it has a permit. Yields `false` if there will be none.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.budget == 0 {
-            self.budget = BUDGET;
-            cx.waker().wake_by_ref();
+        if self.budget.is_spent(cx) {
             return Poll::Pending;
         }
         if !self.get_ready() {
             let poll = self.chan.values.poll_take(&mut self.slot, 1, cx);
             let Poll::Ready(outcome) = poll else {
-                self.budget = BUDGET;
+                self.budget.refill();
                 return Poll::Pending;
             };
             self.slot = Slot::Idle;
@@ -292,7 +291,7 @@ impl<T> Receiver<T> {
                 return Poll::Ready(false);
             }
         }
-        self.budget -= 1;
+        self.budget.spend();
         Poll::Ready(true)
     }
 
@@ -345,6 +344,9 @@ impl<T> Receiver<T> {
         taken
     }
 }
+
+set_budget!([T] Receiver<T>, it => it.budget,
+    "let (_sender, mut receiver) = compio_sync::mpsc::channel::<u32>(1);");
 
 // A panic leaves a channel as it should be.
 impl<T> std::panic::UnwindSafe for Receiver<T> {}

@@ -15,7 +15,7 @@ use super::{
     send::Closed,
     sender::Mpsc,
 };
-use crate::{Timeout, loom::Arc};
+use crate::{Timeout, budget::set_budget, loom::Arc};
 
 /// The sending end of an [unbounded channel](super::unbounded_channel). Clones send to the same receiver.
 ///
@@ -494,6 +494,9 @@ impl<T> UnboundedReceiver<T> {
         self.0.sender_weak_count()
     }
 }
+
+set_budget!([T] UnboundedReceiver<T>, it => it.0.budget(),
+    "let (_sender, mut receiver) = compio_sync::mpsc::unbounded_channel::<u32>();");
 
 impl<T> fmt::Debug for UnboundedReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

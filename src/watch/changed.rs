@@ -14,6 +14,7 @@ use super::{
     shared::{Shared, is_later},
 };
 use crate::{
+    budget::Budget,
     timeout::{Wait, wait_methods},
     waiter_queue::Slot,
 };
@@ -23,14 +24,16 @@ use crate::{
 pub struct Changed<'a, T> {
     shared: &'a Shared<T>,
     seen: &'a mut usize,
+    budget: &'a Budget,
     slot: Slot,
 }
 
 impl<'a, T> Changed<'a, T> {
-    pub(super) fn new(shared: &'a Shared<T>, seen: &'a mut usize) -> Self {
+    pub(super) fn new(shared: &'a Shared<T>, seen: &'a mut usize, budget: &'a Budget) -> Self {
         Self {
             shared,
             seen,
+            budget,
             slot: Slot::Idle,
         }
     }
@@ -56,8 +59,15 @@ impl<T> Future for Changed<'_, T> {
         if let Slot::Done = this.slot {
             panic!("a wait was polled after it had completed");
         }
+        if this.budget.is_spent(cx) {
+            return Poll::Pending;
+        }
         let look = || this.shared.later_than(*this.seen);
-        let version = ready!(this.shared.changed.poll_until(&mut this.slot, cx, look));
+        let Poll::Ready(version) = this.shared.changed.poll_until(&mut this.slot, cx, look) else {
+            this.budget.refill();
+            return Poll::Pending;
+        };
+        this.budget.spend();
         this.slot = Slot::Done;
         Poll::Ready(this.found(version))
     }
@@ -125,6 +135,9 @@ impl<'a, T, F: FnMut(&T) -> bool> Future for WaitFor<'a, T, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if !this.has_looked && this.changed.budget.is_spent(cx) {
+            return Poll::Pending;
+        }
         loop {
             let has_changed = mem::replace(&mut this.has_looked, true);
             if has_changed {
@@ -134,6 +147,7 @@ impl<'a, T, F: FnMut(&T) -> bool> Future for WaitFor<'a, T, F> {
                 this.changed.slot = Slot::Idle;
             }
             if let Some(value) = this.look(has_changed) {
+                this.changed.budget.spend();
                 this.changed.slot = Slot::Done;
                 return Poll::Ready(Ok(value));
             }

@@ -8,19 +8,30 @@ use super::{
     reference::Ref,
     shared::{Shared, is_later},
 };
-use crate::loom::Arc;
+use crate::{
+    budget::{Budget, set_budget},
+    loom::Arc,
+};
 
 /// The receiving end of a [channel](super::channel). Each clone knows on its own what it has seen.
+///
+/// A task that always finds a change would never let its runtime's other tasks and its I/O go on. So after 128 in a
+/// row, a wait yields once. See [`set_budget`](Self::set_budget).
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     /// The version that it has seen last.
     seen: usize,
+    budget: Budget,
 }
 
 impl<T> Receiver<T> {
     /// A receiver that is counted already.
     pub(super) fn new(shared: Arc<Shared<T>>, seen: usize) -> Self {
-        Self { shared, seen }
+        Self {
+            shared,
+            seen,
+            budget: Budget::new(),
+        }
     }
 
     // ---- looking ----
@@ -130,7 +141,7 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub fn changed(&mut self) -> Changed<'_, T> {
-        Changed::new(&self.shared, &mut self.seen)
+        Changed::new(&self.shared, &mut self.seen, &self.budget)
     }
 
     /// Waits for a value of which `is_right` says that it is, and counts it as seen.
@@ -176,6 +187,9 @@ impl<T> Receiver<T> {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
+
+set_budget!([T] Receiver<T>, it => it.budget,
+    "let (_sender, mut receiver) = compio_sync::watch::channel(1);");
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {

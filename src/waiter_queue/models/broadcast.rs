@@ -118,3 +118,19 @@ fn broadcast_last_sender_ends_the_wait_after_its_value() {
         assert_eq!((received.values, received.missed), (vec![1], 0));
     });
 }
+
+/// The last receiver clears what it leaves, and nothing of the next one's.
+#[test]
+fn broadcast_last_receiver_and_the_next_one() {
+    explore(3, || {
+        let (sender, receiver) = broadcast::channel(1);
+        send(&sender, 1);
+        let dropping = spawn(move || drop(receiver));
+        let mut next = sender.subscribe();
+        send(&sender, 2);
+        drop(sender);
+        let received = Received::default().to_the_end(&mut next, || {});
+        dropping.join().unwrap();
+        assert_eq!((received.values, received.missed), (vec![2], 0));
+    });
+}

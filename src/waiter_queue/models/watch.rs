@@ -134,6 +134,44 @@ fn watch_receiver_hears_of_a_change() {
 }
 
 #[test]
+fn watch_version_that_is_announced_can_be_seen() {
+    explore(3, || {
+        let (sender, mut receiver) = watch::channel(value(0));
+        let sending = spawn(move || {
+            send(&sender, 1);
+            sender
+        });
+        if receiver.has_changed() == Ok(true) {
+            assert_eq!(receiver.borrow_and_update().check(), 1);
+            assert_eq!(receiver.has_changed(), Ok(false));
+        }
+        sending.join().unwrap();
+    });
+}
+
+#[test]
+fn watch_sender_sees_what_receivers_have_done() {
+    explore(3, || {
+        let all = [Data::new(), Data::new()];
+        let (sender, receiver) = watch::channel(0);
+        let receivers = [receiver.clone(), receiver];
+        let mut threads = Vec::new();
+        for (receiver, data) in receivers.into_iter().zip(all.clone()) {
+            threads.push(spawn(move || {
+                data.add(1);
+                drop(receiver);
+            }));
+        }
+        if sender.is_closed() {
+            assert!(all.iter().all(|data| data.read() == 1));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn watch_receivers_hear_of_the_last_of_two_changes() {
     explore(2, || {
         let (sender, mut receiver) = watch::channel(value(0));
