@@ -143,3 +143,52 @@ fn types_are_small() {
     assert_eq!(size_of::<MutexGuard<'_, ()>>(), size_of::<usize>());
     assert_eq!(size_of::<SemaphorePermit<'_>>(), 2 * size_of::<usize>());
 }
+
+// ---- channels ----
+
+// What is sent goes to another thread, and is dropped there.
+is!(oneshot::Sender<OnlySend>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(oneshot::Receiver<OnlySend>: Send, Sync, Unpin, FusedFuture, UnwindSafe, RefUnwindSafe);
+is_not!(oneshot::Sender<Neither>: Send, Sync);
+is_not!(oneshot::Receiver<OnlySync>: Send, Sync);
+
+is!(mpsc::Sender<OnlySend>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is!(mpsc::Receiver<OnlySend>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(mpsc::UnboundedSender<OnlySend>: Send, Sync, Unpin, Clone, UnwindSafe);
+is!(mpsc::UnboundedReceiver<OnlySend>: Send, Sync, Unpin, UnwindSafe);
+is!(mpsc::WeakSender<OnlySend>: Send, Sync, Unpin, Clone);
+is_not!(mpsc::Sender<Neither>: Send, Sync);
+is_not!(mpsc::Receiver<OnlySync>: Send, Sync);
+is_not!(mpsc::Receiver<u8>: Clone);
+is!(mpsc::Sending<'_, OnlySend>: Send, Unpin, FusedFuture);
+is!(mpsc::Reserve<'_, OnlySend>: Send, Sync, Unpin, FusedFuture);
+is!(mpsc::ReserveOwned<OnlySend>: Send, Sync, Unpin, FusedFuture);
+is!(mpsc::Recv<'_, OnlySend>: Send, Unpin, FusedFuture);
+is!(mpsc::Closed<'_, OnlySend>: Send, Sync, Unpin, FusedFuture);
+is!(mpsc::error::SendError<u8>: Send, Sync, Copy, std::error::Error);
+
+is!(mpmc::Sender<OnlySend>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is!(mpmc::Receiver<OnlySend>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is_not!(mpmc::Receiver<OnlySync>: Send, Sync);
+is!(mpmc::Recv<'_, OnlySend>: Send, Sync, Unpin, FusedFuture);
+is!(mpmc::RecvMany<'_, OnlySend>: Send, Unpin, FusedFuture);
+
+// What is looked at is looked at by several threads.
+is!(watch::Sender<u8>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is!(watch::Receiver<u8>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is_not!(watch::Sender<OnlySend>: Send, Sync);
+is_not!(watch::Receiver<OnlySync>: Send, Sync);
+is!(watch::Ref<'_, u8>: Send, Sync, Unpin);
+is_not!(watch::Ref<'_, OnlySend>: Send, Sync);
+is_not!(watch::Ref<'_, OnlySync>: Send, Sync);
+is!(watch::Changed<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(watch::WaitFor<'_, u8, fn(&u8) -> bool>: Send, Sync, Unpin, FusedFuture);
+is!(watch::Closed<'_, u8>: Send, Sync, Unpin, FusedFuture);
+
+is!(broadcast::Sender<u8>: Send, Sync, Unpin, Clone, UnwindSafe, RefUnwindSafe);
+is!(broadcast::Receiver<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is_not!(broadcast::Receiver<u8>: Clone);
+is_not!(broadcast::Sender<OnlySend>: Send, Sync);
+is_not!(broadcast::Receiver<OnlySync>: Send, Sync);
+is!(broadcast::Recv<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(broadcast::Closed<'_, u8>: Send, Sync, Unpin, FusedFuture);

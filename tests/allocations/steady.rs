@@ -400,6 +400,58 @@ fn values_of_a_channel_allocate_nothing() {
 }
 
 #[test]
+fn values_with_several_receivers_allocate_nothing() {
+    watched("values_with_several_receivers_allocate_nothing", || {
+        run(async {
+            let (sender, receiver) = compio_sync::mpmc::channel(100);
+            let receivers = [receiver.clone(), receiver];
+            let mut before = 0;
+            for round in 0..20 {
+                if round == 10 {
+                    before = allocations();
+                }
+                for n in 0..70 {
+                    sender.send(n).await.unwrap();
+                }
+                for n in 0..70 {
+                    assert_eq!(receivers[n % 2].recv().await, Some(n));
+                }
+            }
+            assert_eq!(allocations() - before, 0);
+        });
+    });
+}
+
+#[test]
+fn values_for_every_receiver_allocate_nothing() {
+    watched("values_for_every_receiver_allocate_nothing", || {
+        run(async {
+            let (sender, mut receiver) = compio_sync::broadcast::channel(4);
+            let (changes, mut looks) = compio_sync::watch::channel(0);
+            let mut before = 0;
+            for n in 0..100 {
+                if n == 10 {
+                    before = allocations();
+                }
+                let mut changed = looks.changed();
+                assert!(poll_once(Pin::new(&mut changed)).is_pending());
+                sender.send(n).unwrap();
+                changes.send(n).unwrap();
+                changed.await.unwrap();
+                assert_eq!(receiver.recv().await, Ok(n));
+                // The value before is looked at while the next one comes.
+                let look = looks.borrow();
+                changes.send(n).unwrap();
+                assert_eq!(*look, n);
+                drop(look);
+                looks.mark_unchanged();
+            }
+            assert_eq!(allocations() - before, 0);
+        });
+    });
+}
+
+#[test]
 fn answers_by_a_reusable_channel_allocate_nothing() {
     watched("answers_by_a_reusable_channel_allocate_nothing", || {
         run(async {
