@@ -3,6 +3,7 @@
 //! | Chapter | |
 //! |---|---|
 //! | [Choosing a primitive](choosing) | Which primitive for what. |
+//! | [Channels](channels) | Which channel for what, and the traps of channels. |
 //! | [What a wait costs](cost) | What a wait costs: on one runtime, across runtimes, across threads. |
 //! | [Fairness](fairness) | Who may go before whom, and how often. |
 //! | [Cancelling](cancelling) | What cancelling a wait does, and the traps in it. |
@@ -14,6 +15,7 @@
 
 pub mod blocking;
 pub mod cancelling;
+pub mod channels;
 pub mod choosing;
 pub mod cost;
 pub mod fairness;

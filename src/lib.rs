@@ -23,12 +23,15 @@
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
 //! | [`mpsc`] | send values from many tasks to one |
+//! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |
+//! | [`watch`] | a value that changes, and that many look at |
+//! | [`broadcast`] | send values to every receiver |
 //! | [`WaiterQueue`] | build another primitive |
 //! | [`Fairness`] | how many newcomers may barge past the first waiter of a semaphore or a mutex |
 //! | [`WakeTier`], [`WakeStats`] | how a sleeping runtime is signalled, and how often it was |
 //!
-//! **[The guide](guide)** tells which of them is for what, [what a wait costs](guide::cost), who
+//! **[The guide](guide)** tells which of them is for what, and [which channel](guide::channels), [what a wait costs](guide::cost), who
 //! may go [before whom](guide::fairness), what [cancelling](guide::cancelling) does and where its traps
 //! are, how [plain threads](guide::blocking) take part, and which [tier](guide::tiers) runs.
 //!
@@ -53,6 +56,7 @@
 //! - `linux-futex` (default): [`WakeTier::Futex`]. Turns on both of compio-driver's Linux drivers.
 //!   Inert on other platforms.
 //! - `windows-iocp` (default): [`WakeTier::Iocp`]. Inert on other platforms.
+//! - `futures`: receivers are streams, and senders sinks.
 //! - `time`: awaiting waits with a deadline, on compio's timers: [`Timeout`]. Plain threads block on them
 //!   without it.
 //!

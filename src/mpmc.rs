@@ -1,7 +1,7 @@
 //! A channel with many senders and many receivers: each value is received once.
 //!
 //! [`channel`] makes one with a bound: a sender waits while there are as many values as that.
-//! [`unbounded_channel`] makes one on which sending never waits. Senders are those of [`mpsc`](crate::mpsc), with
+//! [`unbounded_channel`] makes one on which sending never waits. Senders are those of [`mpsc`], with
 //! the same methods. Receivers can be cloned, and receive with `&self`, so that one behind a reference can be shared
 //! by tasks as well.
 //!
@@ -15,7 +15,7 @@
 //! | Panics | A task that panics drops its end like any other. |
 //! | Without a runtime | Works with any executor, and with plain threads through the `blocking` methods. |
 //!
-//! With one receiver, [`mpsc`](crate::mpsc) is cheaper.
+//! With one receiver, [`mpsc`] is cheaper.
 //!
 //! # Examples
 //!

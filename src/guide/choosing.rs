@@ -15,7 +15,7 @@
 //! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
 //! | to send values from many tasks to one | [`mpsc`](crate::mpsc), with a bound unless senders cannot wait | a full channel makes its senders wait, so memory stays bounded |
-//! | several receivers of one channel, or the latest value only | a channel of another crate, or a [`Mutex`] and a [`Condvar`] | there are no such channels here yet |
+//! | to send values to several workers, or to all; or only the latest value | [`mpmc`](crate::mpmc), [`broadcast`](crate::broadcast), [`watch`](crate::watch) | see [Channels](super::channels) |
 //!
 //! # Where they can be used
 //!
