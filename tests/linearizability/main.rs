@@ -27,6 +27,7 @@ use std::{
 
 use compio_sync::{Event, Fairness, Semaphore, WaiterQueue};
 use model::{
+    channel,
     checker::{Checker, Counts, Event as Made, Model, Violation},
     event,
     line::Polled,
@@ -281,6 +282,17 @@ fn mutex_with_overtaking_and_condvar_are_linearizable() {
 fn event_is_linearizable() {
     prove("event", |_| {
         (event::Playing::new(Event::new()), event::State::new())
+    });
+}
+
+#[test]
+fn channel_is_linearizable() {
+    prove("channel", |random| {
+        let capacity = [1, 1, 2, 5][random.below(4)];
+        (
+            channel::Playing::new(capacity),
+            channel::State::new(capacity),
+        )
     });
 }
 

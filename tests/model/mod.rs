@@ -4,13 +4,14 @@
 //!   that the model can follow. It knows neither threads nor primitives.
 //! - [`line`]: a waiting line with permits and notices, what all of the models are made of.
 //!   [`overtaking`]: what is different where newcomers may pass its head.
-//! - [`semaphore`], [`monitor`] (mutex and condition variable), [`event`], [`waiter_queue`]: for
+//! - [`semaphore`], [`monitor`] (mutex and condition variable), [`event`], [`waiter_queue`], [`channel`]: for
 //!   each primitive its model, and a [`player::System`] that calls the primitive at random.
 //! - [`player`]: somebody who makes calls and writes down what happened; on a thread among others,
 //!   or alone, with wakers that make calls in turn.
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod channel;
 pub mod checker;
 pub mod event;
 pub mod line;

@@ -123,6 +123,23 @@ pub struct Timed<R> {
 }
 
 impl<R> Timed<R> {
+    /// The result, and when it was.
+    pub fn take(self) -> (Timed<()>, R) {
+        let Self {
+            result,
+            thread,
+            begun,
+            ended,
+        } = self;
+        let when = Timed {
+            result: (),
+            thread,
+            begun,
+            ended,
+        };
+        (when, result)
+    }
+
     /// What came before and after `moment`.
     pub fn split(&self, moment: u64) -> (Timed<()>, Timed<()>) {
         let part = |begun, ended| Timed {
