@@ -23,7 +23,9 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use compio_sync::{Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue};
+use compio_sync::{
+    Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, broadcast, mpmc, mpsc, watch,
+};
 use shuttle::{
     Config, Runner,
     future::block_on,
@@ -577,5 +579,198 @@ fn waiter_queue_passes_a_wake_on_if_its_waiter_leaves() {
         takers.into_iter().for_each(|it| it.join().unwrap());
         assert_eq!(tokens.0.load(Relaxed), 0);
         assert_eq!(tokens.1.waiter_count(), 0);
+    });
+}
+
+// ---- channels ----
+
+/// Sends values, some of which are given up. Returns how many were sent.
+fn send_some<K>(sender: &mpsc::Sender<(usize, usize), K>, from: usize) -> usize {
+    let mut sent = 0;
+    for _ in 0..4 {
+        let result = match dice(4) {
+            0 => sender.try_send((from, sent)).ok(),
+            1 => block_on(timeout(sender.send((from, sent)))).and_then(Result::ok),
+            2 => poll_once(&mut sender.send((from, sent))).and_then(Result::ok),
+            _ => block_on(sender.send((from, sent))).ok(),
+        };
+        sent += usize::from(result.is_some());
+    }
+    sent
+}
+
+/// That each sender's values are seen in order.
+#[derive(Default)]
+struct InOrder([Option<usize>; 3]);
+
+impl InOrder {
+    fn add(&mut self, (from, n): (usize, usize)) {
+        assert!(self.0[from] < Some(n), "out of order");
+        self.0[from] = Some(n);
+    }
+}
+
+#[test]
+fn channel_of_many_receivers_loses_no_value_and_no_wake() {
+    explore(|| {
+        let (sender, receiver) = mpmc::channel(1 + dice(3));
+        let senders: Vec<_> = (0..3)
+            .map(|from| {
+                let sender = sender.clone();
+                thread::spawn(move || send_some(&sender, from))
+            })
+            .collect();
+        let receivers: Vec<_> = (0..3)
+            .map(|_| {
+                let receiver = receiver.clone();
+                thread::spawn(move || {
+                    let (mut seen, mut count) = (InOrder::default(), 0);
+                    loop {
+                        let value = match dice(4) {
+                            0 => receiver.try_recv().ok(),
+                            1 => block_on(timeout(receiver.recv())).flatten(),
+                            2 => poll_once(&mut receiver.recv()).flatten(),
+                            _ => match block_on(receiver.recv()) {
+                                Some(value) => Some(value),
+                                None => break,
+                            },
+                        };
+                        count += usize::from(value.is_some());
+                        value.into_iter().for_each(|value| seen.add(value));
+                    }
+                    count
+                })
+            })
+            .collect();
+        drop((sender, receiver));
+        let sum = |threads: Vec<thread::JoinHandle<usize>>| {
+            threads
+                .into_iter()
+                .map(|it| it.join().unwrap())
+                .sum::<usize>()
+        };
+        assert_eq!(sum(senders), sum(receivers), "a value is lost");
+    });
+}
+
+#[test]
+fn channel_of_one_receiver_loses_no_value_and_no_wake() {
+    explore(|| {
+        let (sender, mut receiver) = mpsc::channel(1 + dice(3));
+        let senders: Vec<_> = (0..3)
+            .map(|from| {
+                let sender = sender.clone();
+                thread::spawn(move || send_some(&sender, from))
+            })
+            .collect();
+        drop(sender);
+        let closes = dice(3) == 0;
+        let (mut seen, mut count) = (InOrder::default(), 0);
+        loop {
+            let mut values = Vec::new();
+            match dice(4) {
+                0 => values.extend(receiver.try_recv().ok()),
+                1 => values.extend(block_on(timeout(receiver.recv())).flatten()),
+                2 => {
+                    if block_on(receiver.recv_many(&mut values, 1 + dice(3))) == 0 {
+                        break;
+                    }
+                }
+                _ => match block_on(receiver.recv()) {
+                    Some(value) => values.push(value),
+                    None => break,
+                },
+            }
+            count += values.len();
+            values.into_iter().for_each(|value| seen.add(value));
+            if closes && count > 3 {
+                receiver.close();
+            }
+        }
+        let sent: usize = senders.into_iter().map(|it| it.join().unwrap()).sum();
+        assert_eq!(sent, count, "a value is lost");
+    });
+}
+
+#[test]
+fn watch_receivers_see_the_last_of_all_changes() {
+    explore(|| {
+        let (sender, receiver) = watch::channel(0);
+        let receivers: Vec<_> = (0..3)
+            .map(|_| {
+                let mut receiver = receiver.clone();
+                thread::spawn(move || {
+                    let mut last = 0;
+                    loop {
+                        match dice(2) {
+                            0 => drop(block_on(timeout(receiver.changed()))),
+                            _ => {
+                                if block_on(receiver.changed()).is_err() {
+                                    break;
+                                }
+                            }
+                        }
+                        let now = *receiver.borrow_and_update();
+                        assert!(now >= last, "an older value");
+                        last = now;
+                    }
+                    assert_eq!(*receiver.borrow(), 6);
+                })
+            })
+            .collect();
+        let senders: Vec<_> = (0..2)
+            .map(|_| {
+                let sender = sender.clone();
+                thread::spawn(move || (0..3).for_each(|_| sender.send_modify(|n| *n += 1)))
+            })
+            .collect();
+        drop((sender, receiver));
+        senders.into_iter().for_each(|it| it.join().unwrap());
+        receivers.into_iter().for_each(|it| it.join().unwrap());
+    });
+}
+
+#[test]
+fn broadcast_receivers_get_or_miss_every_value() {
+    explore(|| {
+        let (sender, receiver) = broadcast::channel(1 + dice(3));
+        let receivers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut receiver = receiver.resubscribe();
+                thread::spawn(move || {
+                    let (mut seen, mut count) = (InOrder::default(), 0);
+                    loop {
+                        let result = match dice(2) {
+                            0 => match block_on(timeout(receiver.recv())) {
+                                Some(result) => result,
+                                None => continue,
+                            },
+                            _ => block_on(receiver.recv()),
+                        };
+                        match result {
+                            Ok(value) => {
+                                seen.add(value);
+                                count += 1;
+                            }
+                            Err(broadcast::error::RecvError::Lagged(missed)) => count += missed,
+                            Err(broadcast::error::RecvError::Closed) => break,
+                        }
+                    }
+                    assert_eq!(count, 6);
+                })
+            })
+            .collect();
+        drop(receiver);
+        let senders: Vec<_> = (0..2)
+            .map(|from| {
+                let sender = sender.clone();
+                thread::spawn(move || {
+                    (0..3).for_each(|n| assert_eq!(sender.send((from, n)).unwrap(), 2))
+                })
+            })
+            .collect();
+        drop(sender);
+        senders.into_iter().for_each(|it| it.join().unwrap());
+        receivers.into_iter().for_each(|it| it.join().unwrap());
     });
 }

@@ -5,11 +5,7 @@
 //! has an earlier place in the list, and is still going on. A receipt is a wait for a value, then its way out of the
 //! list, then the place that it gives back.
 
-use std::{
-    collections::VecDeque,
-    sync::Mutex,
-    task::Poll,
-};
+use std::{collections::VecDeque, sync::Mutex, task::Poll};
 
 use compio_sync::mpmc::{
     self, Receiver, Sender,
