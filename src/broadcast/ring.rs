@@ -7,7 +7,7 @@
 //! Nobody waits for a sender that is interrupted in between but the receivers whose next value that is: those do not
 //! take values out of order. If others have gone a whole round meanwhile, its value is overwritten before it was there.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::error::RecvError;
 use crate::{
@@ -126,8 +126,8 @@ impl<T> Ring<T> {
 
     pub(super) fn remove_receiver(&self) {
         let end = self.next();
-        // ORDERING: AcqRel: what receivers have done comes before whoever sees that they are gone.
-        if self.receivers.fetch_sub(1, AcqRel) == 1 {
+        // ORDERING: Release: what receivers have done comes before whoever sees that they are gone.
+        if self.receivers.fetch_sub(1, Release) == 1 {
             self.gone.notify_all();
             self.clear_before(end);
         }

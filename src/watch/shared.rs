@@ -136,8 +136,8 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn remove_receiver(&self) {
-        // ORDERING: AcqRel: what receivers have done comes before whoever sees that they are gone.
-        if self.receivers.fetch_sub(1, AcqRel) == 1 {
+        // ORDERING: Release: what receivers have done comes before whoever sees that they are gone.
+        if self.receivers.fetch_sub(1, Release) == 1 {
             self.gone.notify_all();
         }
     }

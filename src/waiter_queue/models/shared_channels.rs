@@ -234,3 +234,25 @@ fn mpmc_last_receiver_and_a_send_lose_no_value() {
         // The value has been dropped with the channel: loom says so if not.
     });
 }
+
+#[test]
+fn mpmc_sender_sees_what_receivers_have_done() {
+    explore(3, || {
+        let (sender, receiver) = mpmc::unbounded_channel::<Value>();
+        let all = [Data::new(), Data::new()];
+        let receivers = [receiver.clone(), receiver];
+        let mut threads = Vec::new();
+        for (receiver, data) in receivers.into_iter().zip(all.clone()) {
+            threads.push(spawn(move || {
+                data.add(1);
+                drop(receiver);
+            }));
+        }
+        if sender.is_closed() {
+            assert!(all.iter().all(|data| data.read() == 1));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
