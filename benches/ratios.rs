@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Some(runs) => {
                 let mut remotes = Default::default();
                 for _ in 0..runs {
-                    (column.run)(&cell.scenario, &mut remotes);
+                    column.run(&cell.scenario, &mut remotes);
                 }
                 println!("{}", runs * cell.scenario.operations());
                 Ok(())

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::channels;
 use crate::{
     peers::{Monitor, Peer, Semaphore},
     workload::{
@@ -19,6 +20,8 @@ use crate::{
 /// One thing to measure.
 #[derive(Clone, Copy, Debug)]
 pub enum Scenario {
+    /// Of channels, whose peers are others.
+    Channel(channels::Scenario),
     /// `try_acquire`, and the permit dropped.
     TryAcquire,
     /// `acquire().await`, and the permit dropped.
@@ -94,6 +97,7 @@ impl Scenario {
 
     pub fn unit(&self) -> &'static str {
         match self {
+            Self::Channel(scenario) => scenario.unit(),
             Self::Footprint { .. } | Self::Growth { .. } => "bytes",
             Self::Allocations { .. } => "allocations",
             _ => "ns",
@@ -108,6 +112,7 @@ impl Scenario {
     /// How many operations one run consists of, for counting per operation.
     pub fn operations(&self) -> usize {
         match *self {
+            Self::Channel(scenario) => scenario.operations(),
             Self::TryAcquire | Self::Acquire | Self::Lock => UNCONTENDED,
             Self::Contend { runtimes, load }
             | Self::Latency { runtimes, load }
@@ -126,10 +131,11 @@ impl Scenario {
         }
     }
 
-    /// One run of a peer. `None` if that is nothing for it.
+    /// One run of a peer, unless it is about channels. `None` if that is nothing for it.
     pub fn run<P: Peer>(&self, remotes: &mut Remotes) -> Option<Vec<f64>> {
         let apart = Placement::Apart;
         let ns = match *self {
+            Self::Channel(_) => return None,
             Self::TryAcquire => try_acquire::<P>(),
             Self::Acquire => uncontended(remotes, || async {
                 let semaphore = P::semaphore(1);
@@ -468,5 +474,8 @@ pub fn cells() -> Vec<Cell> {
         false,
         Scenario::Growth { cancels: 1_000_000 },
     );
+    for (id, scenario) in channels::cells() {
+        add(id, false, Scenario::Channel(scenario));
+    }
     cells
 }

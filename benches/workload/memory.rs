@@ -60,16 +60,18 @@ fn counted(f: impl FnOnce()) -> (usize, isize) {
 
 /// How many allocations one more wait takes, when many have been through.
 pub fn allocations_per_wait<P: Peer>(remotes: &[Remote], load: Load) -> f64 {
-    let run = |rounds| {
-        counted(|| {
-            contend::<P>(remotes, Load { rounds, ..load });
-        })
-        .0
-    };
-    run(load.rounds);
-    let [once, twice] = [run(load.rounds), run(2 * load.rounds)];
     let waits = remotes.len() * load.tasks * load.rounds;
-    twice.saturating_sub(once) as f64 / waits as f64
+    let more = allocations_of(load.rounds, |rounds| {
+        contend::<P>(remotes, Load { rounds, ..load });
+    });
+    more / waits as f64
+}
+
+/// How many allocations `rounds` more rounds take, when as many have been through.
+pub fn allocations_of(rounds: usize, mut run: impl FnMut(usize)) -> f64 {
+    run(rounds);
+    let [once, twice] = [rounds, 2 * rounds].map(|rounds| counted(|| run(rounds)).0);
+    twice.saturating_sub(once) as f64
 }
 
 /// By how many bytes the heap grows while `rounds` waits are cancelled, one after the other.
