@@ -81,6 +81,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (Some(column), Some(cell)) = (column, cell) else {
             return Err("no such column or cell".into());
         };
+        if !column.has(&cell.scenario) {
+            return Err("that is nothing for this column".into());
+        }
         return match options.once {
             None => Ok(child::serve(column, cell)?),
             Some(runs) => {

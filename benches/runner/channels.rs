@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::{
     peers::channels::{AcrossThreads, Channels},
     workload::{
-        PingPong, Placement, Remotes, Requests, Stream, allocations_of, each, echo, oneshots,
-        requests_across, requests_within, stream_across, stream_within,
+        PingPong, Placement, Remotes, Requests, Stream, allocations_of, each, echo,
+        memory_of_values, memory_of_waits, oneshots, requests_across, requests_within,
+        stream_across, stream_within,
     },
 };
 
@@ -25,6 +26,15 @@ pub enum Bound {
     Unbounded,
 }
 
+impl Bound {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bounded => "bounded",
+            Self::Unbounded => "unbounded",
+        }
+    }
+}
+
 /// One thing to measure.
 #[derive(Clone, Copy, Debug)]
 pub enum Scenario {
@@ -34,10 +44,9 @@ pub enum Scenario {
         bound: Bound,
         stream: Stream,
     },
-    /// The same, and how much is allocated.
+    /// The same with a bound, and how much is allocated.
     StreamAllocations {
         at: Where,
-        bound: Bound,
         stream: Stream,
     },
     Echo {
@@ -55,14 +64,37 @@ pub enum Scenario {
         at: Where,
         requests: Requests,
     },
+    /// What each of many channels takes.
+    Memory {
+        bound: Bound,
+    },
 }
 
 const ECHOES: usize = 200;
 const ONESHOTS: usize = 20_000;
+const CHANNELS: usize = 100;
 
 impl Scenario {
+    pub fn metrics(&self) -> &'static [&'static str] {
+        match self {
+            Self::Memory {
+                bound: Bound::Bounded,
+            } => &["new", "a sender that waits", "its future"],
+            Self::Memory {
+                bound: Bound::Unbounded,
+            } => &["new", "a value"],
+            _ => &["median"],
+        }
+    }
+
+    /// Whether the first run says it all.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Memory { .. })
+    }
+
     pub fn unit(&self) -> &'static str {
         match self {
+            Self::Memory { .. } => "bytes",
             Self::StreamAllocations { .. } | Self::RequestAllocations { .. } => "allocations",
             _ => "ns",
         }
@@ -79,6 +111,7 @@ impl Scenario {
             Self::Requests { requests, .. } | Self::RequestAllocations { requests, .. } => {
                 requests.clients * requests.rounds
             }
+            Self::Memory { .. } => CHANNELS,
         }
     }
 
@@ -92,10 +125,9 @@ impl Scenario {
             } => self.each(across::<P>(remotes, bound, stream)?),
             Self::StreamAllocations {
                 at: Where::TwoRuntimes,
-                bound,
                 stream,
             } => self.allocations(stream.values, |values| {
-                across::<P>(remotes, bound, Stream { values, ..stream })
+                across::<P>(remotes, Bound::Bounded, Stream { values, ..stream })
             })?,
             Self::Echo { besides } => {
                 let remotes = remotes.get(Placement::Apart, 2);
@@ -137,10 +169,9 @@ impl Scenario {
             } => self.each(stream_within(bound, stream)?),
             Self::StreamAllocations {
                 at: Where::OneRuntime,
-                bound,
                 stream,
             } => self.allocations(stream.values, |values| {
-                stream_within(bound, Stream { values, ..stream })
+                stream_within(Bound::Bounded, Stream { values, ..stream })
             })?,
             Self::Oneshot => self.each(oneshots::<P::Oneshots>(remote, ONESHOTS)?),
             Self::Requests {
@@ -153,6 +184,12 @@ impl Scenario {
             } => self.allocations(requests.rounds, |rounds| {
                 requests_within::<P>(remote, Requests { rounds, ..requests })
             })?,
+            Self::Memory { bound } => {
+                return match bound {
+                    Bound::Bounded => memory_of_waits::<P::Bounded>(CHANNELS),
+                    Bound::Unbounded => memory_of_values::<P::Unbounded>(CHANNELS),
+                };
+            }
             _ => return None,
         };
         Some(vec![figure])
@@ -228,14 +265,18 @@ pub fn cells() -> Vec<(String, Scenario)> {
     }
 
     for bound in [Bound::Bounded, Bound::Unbounded] {
-        for at in [Where::OneRuntime, Where::TwoRuntimes] {
-            let scenario = Scenario::StreamAllocations {
-                at,
-                bound,
-                stream: stream(at, 8),
-            };
-            cells.push((stream_name("allocations/mpsc", bound, at, 8), scenario));
-        }
+        cells.push((
+            format!("mpsc/memory, {}", bound.name()),
+            Scenario::Memory { bound },
+        ));
+    }
+    for at in [Where::OneRuntime, Where::TwoRuntimes] {
+        let scenario = Scenario::StreamAllocations {
+            at,
+            stream: stream(at, 8),
+        };
+        let name = stream_name("allocations/mpsc", Bound::Bounded, at, 8);
+        cells.push((name, scenario));
     }
     for at in [Where::OneRuntime, Where::TwoRuntimes] {
         let requests = requests(at, 8);
@@ -264,7 +305,8 @@ fn stream(at: Where, senders: usize) -> Stream {
 fn requests(at: Where, clients: usize) -> Requests {
     let requests = match at {
         Where::OneRuntime => 4_096,
-        Where::TwoRuntimes => 512,
+        // One client's runtime sleeps after every request.
+        Where::TwoRuntimes => 256 * clients.min(8),
     };
     Requests {
         clients,
@@ -273,11 +315,8 @@ fn requests(at: Where, clients: usize) -> Requests {
 }
 
 fn stream_name(group: &str, bound: Bound, at: Where, senders: usize) -> String {
-    let bound = match bound {
-        Bound::Bounded => "bounded",
-        Bound::Unbounded => "unbounded",
-    };
-    format!("{group}/{bound}, {}, {senders} senders", runtimes(at))
+    let (bound, at) = (bound.name(), runtimes(at));
+    format!("{group}/{bound}, {at}, {senders} senders")
 }
 
 fn runtimes(at: Where) -> &'static str {

@@ -89,6 +89,7 @@ impl Scenario {
     /// What one run measures. The first is what ratios are made of.
     pub fn metrics(&self) -> &'static [&'static str] {
         match self {
+            Self::Channel(scenario) => scenario.metrics(),
             Self::Latency { .. } => LATENCY,
             Self::Footprint { .. } => &["used", "new", "waited for", "future"],
             _ => &["median"],
@@ -106,7 +107,10 @@ impl Scenario {
 
     /// Whether the first run says it all.
     pub fn is_exact(&self) -> bool {
-        matches!(self, Self::Footprint { .. } | Self::Growth { .. })
+        match self {
+            Self::Channel(scenario) => scenario.is_exact(),
+            _ => matches!(self, Self::Footprint { .. } | Self::Growth { .. }),
+        }
     }
 
     /// How many operations one run consists of, for counting per operation.

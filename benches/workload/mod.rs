@@ -42,7 +42,7 @@ pub use self::{
     fan_out::{Target, fan_out},
     memory::{
         Counting, allocations_of, allocations_per_wait, footprint, growth_by_cancels,
-        queue_and_grant,
+        memory_of_values, memory_of_waits, queue_and_grant,
     },
     notify::{notify_all, notify_one},
     ping_pong::{PingPong, beside, ping_pong},
