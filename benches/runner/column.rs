@@ -9,13 +9,16 @@ use crate::{
     workload::Remotes,
 };
 
+/// One run of a scenario, on those runtimes. `None` if it is nothing for the column.
+type Run<S> = fn(&S, &mut Remotes) -> Option<Vec<f64>>;
+
 pub struct Column {
     pub name: &'static str,
     /// What `COMPIO_SYNC_TIER` is set to.
     pub tier: &'static str,
-    /// What has waits, but for channels.
-    waits: Option<fn(&Scenario, &mut Remotes) -> Option<Vec<f64>>>,
-    channels: Option<fn(&channels::Scenario, &mut Remotes) -> Option<Vec<f64>>>,
+    /// All scenarios but those of channels.
+    waits: Option<Run<Scenario>>,
+    channels: Option<Run<channels::Scenario>>,
     /// Whether it is this crate, in one of its settings.
     pub is_ours: bool,
 }
