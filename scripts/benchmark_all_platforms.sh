@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything on this platform, and makes tables, plots and a verdict of it.
 #
-#   scripts/benchmark_all_platforms.sh              # about 40 minutes
+#   scripts/benchmark_all_platforms.sh              # about 50 minutes
 #   scripts/benchmark_all_platforms.sh --quick      # at most 10, with the build
 #   scripts/benchmark_all_platforms.sh --quick --check base.json
 #   scripts/benchmark_all_platforms.sh --quick --out /tmp/benchmarks

@@ -14,6 +14,7 @@ use std::{future::Future, ops::DerefMut};
 mod async_lock;
 mod asyncband;
 mod baseline;
+pub mod channels;
 mod compio_sync;
 mod tokio;
 

@@ -21,7 +21,7 @@ pub fn serve(column: &Column, cell: &Cell) -> io::Result<()> {
     let mut remotes = Remotes::default();
     for line in io::stdin().lock().lines() {
         line?;
-        let answer = match (column.run)(&cell.scenario, &mut remotes) {
+        let answer = match column.run(&cell.scenario, &mut remotes) {
             None => "nothing".to_owned(),
             Some(values) => values
                 .iter()

@@ -1,55 +1,125 @@
 //! The columns of the table: who is measured.
 
-use super::scenario::Scenario;
+use super::{channels, scenario::Scenario};
 use crate::{
-    peers::{AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio},
+    peers::{
+        self, AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio,
+        channels::{AcrossThreads, Channels},
+    },
     workload::Remotes,
 };
+
+/// One run of a scenario, on those runtimes. `None` if it is nothing for the column.
+type Run<S> = fn(&S, &mut Remotes) -> Option<Vec<f64>>;
 
 pub struct Column {
     pub name: &'static str,
     /// What `COMPIO_SYNC_TIER` is set to.
     pub tier: &'static str,
-    pub run: fn(&Scenario, &mut Remotes) -> Option<Vec<f64>>,
+    /// All scenarios but those of channels.
+    waits: Option<Run<Scenario>>,
+    channels: Option<Run<channels::Scenario>>,
     /// Whether it is this crate, in one of its settings.
     pub is_ours: bool,
 }
 
-const fn ours<P: Peer>(name: &'static str, tier: &'static str) -> Column {
-    Column {
-        name,
-        tier,
-        run: |scenario, remotes| scenario.run::<P>(remotes),
-        is_ours: true,
+impl Column {
+    /// Whether it has anything of the kind.
+    pub fn has(&self, scenario: &Scenario) -> bool {
+        match scenario {
+            Scenario::Channel(_) => self.channels.is_some(),
+            _ => self.waits.is_some(),
+        }
+    }
+
+    /// One run. `None` if that is nothing for it.
+    pub fn run(&self, scenario: &Scenario, remotes: &mut Remotes) -> Option<Vec<f64>> {
+        match scenario {
+            Scenario::Channel(scenario) => self.channels?(scenario, remotes),
+            _ => self.waits?(scenario, remotes),
+        }
+    }
+
+    const fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            tier: "auto",
+            waits: None,
+            channels: None,
+            is_ours: false,
+        }
+    }
+
+    const fn ours(self, tier: &'static str) -> Self {
+        Self {
+            tier,
+            is_ours: true,
+            ..self
+        }
+    }
+
+    const fn waits<P: Peer>(self) -> Self {
+        Self {
+            waits: Some(|scenario, remotes| scenario.run::<P>(remotes)),
+            ..self
+        }
+    }
+
+    const fn channels<P: AcrossThreads>(self) -> Self {
+        Self {
+            channels: Some(|scenario, remotes| scenario.run::<P>(remotes)),
+            ..self
+        }
+    }
+
+    const fn local_channels<P: Channels>(self) -> Self {
+        Self {
+            channels: Some(|scenario, remotes| scenario.run_within::<P>(remotes)),
+            ..self
+        }
     }
 }
 
-const fn peer<P: Peer>() -> Column {
-    Column {
-        name: P::NAME,
-        tier: "auto",
-        run: |scenario, remotes| scenario.run::<P>(remotes),
-        is_ours: false,
-    }
+const fn ours(name: &'static str, tier: &'static str) -> Column {
+    Column::named(name)
+        .ours(tier)
+        .waits::<CompioSync>()
+        .channels::<peers::channels::CompioSync>()
 }
 
 pub const COLUMNS: &[Column] = &[
-    ours::<CompioSync>("compio-sync", "auto"),
-    ours::<CompioSyncFifo>("compio-sync fifo", "auto"),
-    ours::<CompioSync>("compio-sync generic", "generic"),
+    ours("compio-sync", "auto"),
+    Column::named("compio-sync fifo")
+        .ours("auto")
+        .waits::<CompioSyncFifo>(),
+    Column::named("compio-sync reusable")
+        .ours("auto")
+        .channels::<peers::channels::CompioSyncReusable>(),
+    ours("compio-sync generic", "generic"),
     #[cfg(target_os = "linux")]
-    ours::<CompioSync>("compio-sync futex", "futex"),
+    ours("compio-sync futex", "futex"),
     #[cfg(windows)]
-    ours::<CompioSync>("compio-sync iocp", "iocp"),
-    peer::<Tokio>(),
-    peer::<AsyncLock>(),
-    peer::<Asyncband>(),
-    peer::<Locked>(),
-    peer::<Segmented>(),
+    ours("compio-sync iocp", "iocp"),
+    Column::named(Tokio::NAME)
+        .waits::<Tokio>()
+        .channels::<peers::channels::Tokio>(),
+    Column::named(AsyncLock::NAME).waits::<AsyncLock>(),
+    Column::named(Asyncband::NAME)
+        .waits::<Asyncband>()
+        .channels::<peers::channels::Asyncband>(),
+    Column::named(Locked::NAME).waits::<Locked>(),
+    Column::named(Segmented::NAME).waits::<Segmented>(),
+    Column::named("async-channel").channels::<peers::channels::AsyncChannel>(),
+    Column::named("flume").channels::<peers::channels::Flume>(),
+    Column::named("kanal").channels::<peers::channels::Kanal>(),
+    Column::named("crossfire").channels::<peers::channels::Crossfire>(),
+    Column::named("loole").channels::<peers::channels::Loole>(),
+    Column::named("tachyonix").channels::<peers::channels::Tachyonix>(),
+    Column::named("futures-channel").channels::<peers::channels::FuturesChannel>(),
+    Column::named("local-sync").local_channels::<peers::channels::LocalSync>(),
+    Column::named("oneshot").channels::<peers::channels::OneshotCrate>(),
     Column {
-        name: "limit",
-        tier: "auto",
-        run: |scenario, remotes| scenario.run_limit(remotes),
-        is_ours: false,
+        waits: Some(|scenario, remotes| scenario.run_limit(remotes)),
+        ..Column::named("limit")
     },
 ];

@@ -1,6 +1,7 @@
 //! The table of what is measured, and the measuring.
 #![allow(unreachable_pub, reason = "a benchmark's modules are its own")]
 
+mod channels;
 pub mod child;
 pub mod column;
 pub mod json;

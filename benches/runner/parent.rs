@@ -91,7 +91,7 @@ pub fn measure(columns: &[&Column], cell: &Cell, effort: &Effort) -> io::Result<
     for generation in 0..effort.generations {
         let mut workers = Vec::new();
         for (index, column) in columns.iter().enumerate() {
-            if !hangs[index] {
+            if !hangs[index] && column.has(&cell.scenario) {
                 workers.push((index, Worker::new(column, cell)?, Duration::ZERO));
             }
         }

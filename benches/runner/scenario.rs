@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::channels;
 use crate::{
     peers::{Monitor, Peer, Semaphore},
     workload::{
@@ -19,6 +20,8 @@ use crate::{
 /// One thing to measure.
 #[derive(Clone, Copy, Debug)]
 pub enum Scenario {
+    /// Of channels, whose peers are others.
+    Channel(channels::Scenario),
     /// `try_acquire`, and the permit dropped.
     TryAcquire,
     /// `acquire().await`, and the permit dropped.
@@ -86,6 +89,7 @@ impl Scenario {
     /// What one run measures. The first is what ratios are made of.
     pub fn metrics(&self) -> &'static [&'static str] {
         match self {
+            Self::Channel(scenario) => scenario.metrics(),
             Self::Latency { .. } => LATENCY,
             Self::Footprint { .. } => &["used", "new", "waited for", "future"],
             _ => &["median"],
@@ -94,6 +98,7 @@ impl Scenario {
 
     pub fn unit(&self) -> &'static str {
         match self {
+            Self::Channel(scenario) => scenario.unit(),
             Self::Footprint { .. } | Self::Growth { .. } => "bytes",
             Self::Allocations { .. } => "allocations",
             _ => "ns",
@@ -102,12 +107,16 @@ impl Scenario {
 
     /// Whether the first run says it all.
     pub fn is_exact(&self) -> bool {
-        matches!(self, Self::Footprint { .. } | Self::Growth { .. })
+        match self {
+            Self::Channel(scenario) => scenario.is_exact(),
+            _ => matches!(self, Self::Footprint { .. } | Self::Growth { .. }),
+        }
     }
 
     /// How many operations one run consists of, for counting per operation.
     pub fn operations(&self) -> usize {
         match *self {
+            Self::Channel(scenario) => scenario.operations(),
             Self::TryAcquire | Self::Acquire | Self::Lock => UNCONTENDED,
             Self::Contend { runtimes, load }
             | Self::Latency { runtimes, load }
@@ -126,10 +135,11 @@ impl Scenario {
         }
     }
 
-    /// One run of a peer. `None` if that is nothing for it.
+    /// One run of a peer, unless it is about channels. `None` if that is nothing for it.
     pub fn run<P: Peer>(&self, remotes: &mut Remotes) -> Option<Vec<f64>> {
         let apart = Placement::Apart;
         let ns = match *self {
+            Self::Channel(_) => return None,
             Self::TryAcquire => try_acquire::<P>(),
             Self::Acquire => uncontended(remotes, || async {
                 let semaphore = P::semaphore(1);
@@ -468,5 +478,8 @@ pub fn cells() -> Vec<Cell> {
         false,
         Scenario::Growth { cancels: 1_000_000 },
     );
+    for (id, scenario) in channels::cells() {
+        add(id, false, Scenario::Channel(scenario));
+    }
     cells
 }

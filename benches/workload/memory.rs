@@ -4,14 +4,17 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     future::Future,
     mem::size_of,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
 use super::{Remote, contend, contend::Load, each};
-use crate::peers::{Peer, Semaphore};
+use crate::peers::{
+    Peer, Semaphore,
+    channels::{Channel, Sender},
+};
 
 /// The system's allocator, which counts on demand.
 pub struct Counting;
@@ -60,16 +63,18 @@ fn counted(f: impl FnOnce()) -> (usize, isize) {
 
 /// How many allocations one more wait takes, when many have been through.
 pub fn allocations_per_wait<P: Peer>(remotes: &[Remote], load: Load) -> f64 {
-    let run = |rounds| {
-        counted(|| {
-            contend::<P>(remotes, Load { rounds, ..load });
-        })
-        .0
-    };
-    run(load.rounds);
-    let [once, twice] = [run(load.rounds), run(2 * load.rounds)];
     let waits = remotes.len() * load.tasks * load.rounds;
-    twice.saturating_sub(once) as f64 / waits as f64
+    let more = allocations_of(load.rounds, |rounds| {
+        contend::<P>(remotes, Load { rounds, ..load });
+    });
+    more / waits as f64
+}
+
+/// How many allocations `rounds` more rounds take, when as many have been through.
+pub fn allocations_of(rounds: usize, mut run: impl FnMut(usize)) -> f64 {
+    run(rounds);
+    let [once, twice] = [rounds, 2 * rounds].map(|rounds| counted(|| run(rounds)).0);
+    twice.saturating_sub(once) as f64
 }
 
 /// By how many bytes the heap grows while `rounds` waits are cancelled, one after the other.
@@ -165,4 +170,61 @@ pub fn footprint<P: Peer>(count: usize) -> Footprint {
 
 fn size_of_each<T>(_: &[T]) -> f64 {
     size_of::<T>() as f64
+}
+
+/// How many values a channel is sent, and how many senders wait.
+const SENDS: usize = 100;
+
+/// What each of `count` channels with room for `SENDS` values takes on the heap; each sender that waits
+/// for room; and its future, in bytes. `None` if the peer has no such channel.
+pub fn memory_of_waits<C: Channel<u64>>(count: usize) -> Option<Vec<f64>> {
+    let (mut channels, new) = many::<C>(count)?;
+    let mut senders: Vec<_> = channels
+        .iter_mut()
+        .flat_map(|(sender, _)| {
+            for _ in 0..SENDS {
+                assert!(poll_once(pin!(sender.send_one(0))).is_ready());
+            }
+            // Some crates count a place for each sender that there is.
+            (0..SENDS).map(|_| sender.clone())
+        })
+        .collect();
+    let sends: Vec<_> = senders.iter_mut().map(|it| it.send_one(0)).collect();
+    let future = size_of_each(&sends);
+    let mut sends: Vec<_> = sends.into_iter().map(Box::pin).collect();
+    let mut waiting = 0;
+    let (_, bytes) = counted(|| {
+        for send in &mut sends {
+            waiting += usize::from(poll_once(send.as_mut()).is_pending());
+        }
+    });
+    let waits = bytes as f64 / waiting as f64;
+    Some(vec![new, waits, future])
+}
+
+/// What each of `count` channels without a bound takes on the heap, and each value of 8 bytes in one.
+/// `None` as above.
+pub fn memory_of_values<C: Channel<u64>>(count: usize) -> Option<Vec<f64>> {
+    let (mut channels, new) = many::<C>(count)?;
+    let (_, bytes) = counted(|| {
+        for (sender, _) in &mut channels {
+            for value in 0..SENDS {
+                assert!(poll_once(pin!(sender.send_one(value as u64))).is_ready());
+            }
+        }
+    });
+    Some(vec![new, bytes as f64 / (count * SENDS) as f64])
+}
+
+/// Channels, and what each takes on the heap.
+type Many<C> = (
+    Vec<(<C as Channel<u64>>::Sender, <C as Channel<u64>>::Receiver)>,
+    f64,
+);
+
+fn many<C: Channel<u64>>(count: usize) -> Option<Many<C>> {
+    C::channel(SENDS)?;
+    let mut channels = Vec::with_capacity(count);
+    let (_, new) = counted(|| channels.extend((0..count).filter_map(|_| C::channel(SENDS))));
+    Some((channels, new as f64 / count as f64))
 }

@@ -24,6 +24,7 @@ use compio::runtime::Runtime;
 
 mod bare;
 mod cancel;
+mod channels;
 mod contend;
 mod fan_out;
 mod memory;
@@ -33,11 +34,18 @@ mod ping_pong;
 pub use self::{
     bare::{futex_ping_pong, spinning_ping_pong, two_rmws, yields},
     cancel::{cancel_alone, cancel_among},
+    channels::{
+        Requests, Stream, echo, oneshots, requests_across, requests_within, stream_across,
+        stream_within,
+    },
     contend::{Inside, Load, contend, latencies},
     fan_out::{Target, fan_out},
-    memory::{Counting, allocations_per_wait, footprint, growth_by_cancels, queue_and_grant},
+    memory::{
+        Counting, allocations_of, allocations_per_wait, footprint, growth_by_cancels,
+        memory_of_values, memory_of_waits, queue_and_grant,
+    },
     notify::{notify_all, notify_one},
-    ping_pong::{PingPong, ping_pong},
+    ping_pong::{PingPong, beside, ping_pong},
 };
 
 /// Lets the runtime's other tasks run.

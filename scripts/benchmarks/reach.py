@@ -6,11 +6,15 @@ from .results import (
     ASYNC_LOCK,
     ASYNCBAND,
     BASELINE,
+    CHANNEL_PEERS,
+    CHANNEL_ROWS,
     FAIR_PEERS,
     FIFO,
     LIMIT,
+    LOCAL_SYNC,
     OURS,
     PEERS,
+    REUSABLE,
     TOKIO,
     geometric_mean,
     number,
@@ -115,9 +119,45 @@ def rows(results):
     yield row("uncontended acquire + release", ["uncontended/acquire"], BASELINE, 0.8)
     yield row("all contention cells", contention, BASELINE, 0.6, each=False)
 
+    yield from channels(results)
+
     for cell in results.names("allocations/"):
         yield Row(cell, "none", 0, results.median(cell, OURS))
     yield Row("growth/1000000 cancels", "none", 0, results.median("growth/1000000 cancels", OURS))
+
+
+def channels(results):
+    """The rows about channels."""
+    local = []
+    for bound in ("bounded", "unbounded"):
+        for at in ("1 runtime", "2 runtimes"):
+            cells = results.names(f"mpsc/{bound}, {at}, ")
+            local += cells if at == "1 runtime" else []
+            title = f"mpsc, {bound}, {at}"
+            yield against(results, title, cells, CHANNEL_PEERS, 1.0, name="best peer")
+    for besides in ("asleep", "awake"):
+        title, cells = f"mpsc, ping-pong, {besides}", [f"mpsc/ping-pong, {besides}"]
+        yield against(results, title, cells, CHANNEL_PEERS, 1.0, name="best peer")
+
+    title, cells = "oneshot that nobody waits for", ["oneshot/no wait"]
+    local += cells
+    for column, suffix in ((OURS, ""), (REUSABLE, ", reusable")):
+        yield against(
+            results, title + suffix, cells, CHANNEL_PEERS, 1.0, column=column, name="best peer"
+        )
+    for at in ("1 runtime", "2 runtimes"):
+        cells = results.names(f"oneshot/requests, {at}, ")
+        local += cells if at == "1 runtime" else []
+        for column, suffix in ((OURS, ""), (REUSABLE, ", reusable")):
+            title = f"a oneshot for each request, {at}{suffix}"
+            yield against(
+                results, title, cells, CHANNEL_PEERS, 1.0, column=column, name="best peer"
+            )
+    yield against(results, "channels, 1 runtime", local, LOCAL_SYNC, 1.0)
+
+    cells = [cell for prefix in CHANNEL_ROWS for cell in results.names(prefix)]
+    hang = [cell for cell in cells for column in results.ours if results.hangs(cell, column)]
+    yield Row("channels: rows that hang", "none", 0, float(len(hang)) if cells else None)
 
 
 def table(rows):

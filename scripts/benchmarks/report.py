@@ -1,12 +1,22 @@
 """Tables of the results, as Markdown."""
 
 from . import reach
-from .results import BASELINE, LIMIT, OURS, OVERVIEW, PEERS, geometric_mean, number
+from .results import (
+    BASELINE,
+    CHANNEL_PEERS,
+    CHANNEL_ROWS,
+    LIMIT,
+    OURS,
+    OVERVIEW,
+    PEERS,
+    geometric_mean,
+    number,
+)
 
 UNITS = {
     "ns": "nanoseconds per operation",
     "bytes": "bytes",
-    "allocations": "allocations per wait",
+    "allocations": "allocations per operation",
     "syscalls": "system calls per operation",
 }
 
@@ -31,9 +41,12 @@ def of_platform(results):
     ]
     for unit, title in UNITS.items():
         names = results.names(unit=unit)
-        if not names:
-            continue
-        lines += [f"## Medians, {title}", "", *medians(results, names), ""]
+        channels = [name for name in names if name.startswith(CHANNEL_ROWS)]
+        others = [name for name in names if name not in channels]
+        if others:
+            lines += [f"## Medians, {title}", "", *medians(results, others), ""]
+        if channels:
+            lines += [f"## Channels, {title}", "", *medians(results, channels), ""]
     details = [name for name in results.cells if len(results.cells[name]["metrics"]) > 1]
     if details:
         lines += ["## Further figures", ""]
@@ -44,7 +57,9 @@ def of_platform(results):
 
 def medians(results, names):
     columns = [
-        column for column in results.columns if any(results.median(n, column) is not None for n in names)
+        column
+        for column in results.columns
+        if any(column in results.cells[name]["results"] for name in names)
     ]
     yield f"| | {' | '.join(columns)} |"
     yield f"|---|{'--:|' * len(columns)}"
@@ -107,7 +122,7 @@ def comparison(all_results):
             if group not in groups:
                 groups.append(group)
     for group in groups:
-        for other in (*PEERS, BASELINE, LIMIT):
+        for other in dict.fromkeys((*PEERS, *CHANNEL_PEERS, BASELINE, LIMIT)):
             ratios = [
                 geometric_mean(
                     ratio

@@ -9,10 +9,26 @@ TOKIO = "tokio"
 ASYNC_LOCK = "async-lock"
 ASYNCBAND = "asyncband"
 BASELINE = "mutex + deque"
+REUSABLE = "compio-sync reusable"
+LOCAL_SYNC = "local-sync"
 LIMIT = "limit"
 PEERS = (TOKIO, ASYNC_LOCK, ASYNCBAND)
 # async-lock promises nobody a turn.
 FAIR_PEERS = (TOKIO, ASYNCBAND)
+# Rows about channels have peers of their own: these, and local-sync within one runtime.
+CHANNEL_ROWS = ("mpsc/", "oneshot/", "allocations/mpsc/")
+CHANNEL_PEERS = (
+    TOKIO,
+    ASYNCBAND,
+    "async-channel",
+    "flume",
+    "kanal",
+    "crossfire",
+    "loole",
+    "tachyonix",
+    "futures-channel",
+    "oneshot",
+)
 
 # A few that stand for the others, those included in which others are faster.
 OVERVIEW = [

@@ -16,6 +16,9 @@ CELLS = (
     "ping-pong/awake, apart",
     "fan-out/1 runtime, asleep/1",
     "fan-out/1 runtime, awake/1",
+    "mpsc/bounded, 2 runtimes, 8 senders",
+    "mpsc/ping-pong, asleep",
+    "oneshot/requests, 2 runtimes, 8 clients",
 )
 FEW, MANY = 5, 25
 # A runtime that is busy looks at its ring all the time.

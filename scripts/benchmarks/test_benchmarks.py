@@ -3,7 +3,7 @@
 import random
 import unittest
 
-from benchmarks import plot, reach, regress
+from benchmarks import plot, reach, regress, report
 from benchmarks.results import OURS, Results, geometric_mean, number
 
 
@@ -160,6 +160,15 @@ class Reach(unittest.TestCase):
         cells["a"]["asyncband"] = None
         self.assertAlmostEqual(self.row(cells, ("tokio", "asyncband"), 1).value, 1 / 3)
 
+    def test_a_channel_that_hangs_fails(self):
+        cells = {"mpsc/bounded, 1 runtime, 8 senders": three(100)}
+        rows = {row.scenario: row for row in reach.channels(results(cells))}
+        self.assertEqual(rows["mpsc, bounded, 1 runtime"].value, 0.5)
+        self.assertEqual(rows["channels: rows that hang"].verdict, "pass")
+        cells["mpsc/bounded, 1 runtime, 8 senders"][OURS] = None
+        rows = {row.scenario: row for row in reach.channels(results(cells))}
+        self.assertEqual(rows["channels: rows that hang"].verdict, "FAIL")
+
     def test_the_whole_table_can_be_made_of_nothing(self):
         text = reach.table(reach.rows(results({"a": three(1)})))
         self.assertNotIn("FAIL", text)
@@ -176,6 +185,18 @@ class Numbers(unittest.TestCase):
     def test_geometric_mean(self):
         self.assertAlmostEqual(geometric_mean([1, 4]), 2)
         self.assertIsNone(geometric_mean([]))
+
+
+class Tables(unittest.TestCase):
+    def test_channels_have_one_of_their_own_with_those_that_hang(self):
+        cells = {
+            "uncontended/acquire": three(14),
+            "mpsc/bounded, 2 runtimes, 128 senders": {OURS: measured(100), "flume": None},
+        }
+        text = report.of_platform(results(cells))
+        self.assertIn("| | compio-sync | tokio | asyncband | limit |", text)
+        self.assertIn("| | compio-sync | flume |", text)
+        self.assertIn("128 senders | **100** | hangs |", text)
 
 
 class Plots(unittest.TestCase):
