@@ -53,11 +53,11 @@ use crate::loom::Arc;
 /// # });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    ends(&Arc::new(Shared::new()))
+    ends(Arc::new(Shared::new()))
 }
 
-fn ends<T>(shared: &Arc<Shared<T>>) -> (Sender<T>, Receiver<T>) {
-    (Sender::new(shared.clone()), Receiver::new(shared.clone()))
+fn ends<T>(shared: Arc<Shared<T>>) -> (Sender<T>, Receiver<T>) {
+    (Sender::new(shared.clone()), Receiver::new(shared))
 }
 
 /// The memory of one channel, used again for one channel after the other.
@@ -110,7 +110,8 @@ impl<T> Reusable<T> {
             Some(shared) => *shared = Shared::new(),
             None => self.shared = None,
         }
-        ends(self.shared.get_or_insert_with(|| Arc::new(Shared::new())))
+        let shared = self.shared.get_or_insert_with(|| Arc::new(Shared::new()));
+        ends(shared.clone())
     }
 }
 

@@ -213,6 +213,13 @@ impl<T> Future for Receiver<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if let Slot::Idle = this.slot
+            && this.shared.values.has_permit()
+        {
+            // Nobody else takes it, and there is no other one: it can stay where it is.
+            this.slot = Slot::Done;
+            return Poll::Ready(Ok(this.shared.take()));
+        }
         let poll = this.shared.values.poll_take(&mut this.slot, 1, cx);
         poll.map(|outcome| this.received(outcome))
     }

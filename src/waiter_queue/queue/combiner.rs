@@ -424,9 +424,20 @@ fn push(combiner: &mut Combiner, wake: Option<Wake>) {
 }
 
 impl Drop for Queue {
+    #[inline]
     fn drop(&mut self) {
-        // Nobody can be waiting: futures borrow or own the primitive. What is left are waiters
-        // whose futures were leaked; their wakers at least are dropped.
+        // ORDERING: Relaxed. Nobody else has it.
+        if self.word.load(Relaxed) & (QUEUED | PENDING) != 0 || !self.inbox.is_empty() {
+            self.drop_waiters();
+        }
+    }
+}
+
+impl Queue {
+    /// Nobody can be waiting: futures borrow or own the primitive. What is left are waiters whose futures were
+    /// leaked; their wakers at least are dropped.
+    #[cold]
+    fn drop_waiters(&mut self) {
         let mut combiner = Combiner::new();
         let mut left = Chain::new();
         self.with_list(|list| {

@@ -129,6 +129,13 @@ impl Queue {
         }
     }
 
+    /// Whether there is a permit, for the only taker of a queue in which nobody waits.
+    #[inline]
+    pub(crate) fn has_permit(&self) -> bool {
+        // ORDERING: Acquire pairs with the release in `give`, as if it was taken.
+        permits(self.word.load(Acquire)) > 0
+    }
+
     /// Whether all `count` permits are there, and none is being granted.
     pub(crate) fn has_all(&self, count: usize) -> bool {
         // ORDERING: Relaxed. It only counts.
