@@ -10,7 +10,7 @@
 //! | Property | Contract |
 //! |---|---|
 //! | Memory ordering | A `send` synchronizes-with the receipt of its value. A close, or a drop, synchronizes-with whatever sees it. |
-//! | Cost | `send`: one atomic read-modify-write. A value that is there: another one. A wait: six. One allocation per channel; with [`Reusable`], none in steady state. |
+//! | Cost | Two atomic read-modify-writes for a channel whose value is there when it is asked for: one to send, one for the end that goes first. A wait: six more. One allocation per channel; with [`Reusable`], none in steady state. |
 //! | Cancelling | A [`Receiver`] that is polled by reference and not awaited to the end has received nothing. Dropping it closes the channel. |
 //! | Panics | A task that panics drops its end like any other. |
 //! | Without a runtime | Works with any executor, and with plain threads through the `blocking` methods. |
@@ -27,17 +27,16 @@
 //! # });
 //! ```
 
+mod owner;
 mod receiver;
 mod sender;
 mod shared;
 
 pub mod error;
 
+use owner::Keeper;
 pub use receiver::Receiver;
 pub use sender::{Closed, Sender};
-use shared::Shared;
-
-use crate::loom::Arc;
 
 /// Creates a channel for one value.
 ///
@@ -53,11 +52,8 @@ use crate::loom::Arc;
 /// # });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    ends(Arc::new(Shared::new()))
-}
-
-fn ends<T>(shared: Arc<Shared<T>>) -> (Sender<T>, Receiver<T>) {
-    (Sender::new(shared.clone()), Receiver::new(shared))
+    let (sender, receiver) = owner::ends();
+    (Sender::new(sender), Receiver::new(receiver))
 }
 
 /// The memory of one channel, used again for one channel after the other.
@@ -80,7 +76,7 @@ fn ends<T>(shared: Arc<Shared<T>>) -> (Sender<T>, Receiver<T>) {
 /// # });
 /// ```
 pub struct Reusable<T> {
-    shared: Option<Arc<Shared<T>>>,
+    memory: Option<Keeper<T>>,
 }
 
 impl<T> Reusable<T> {
@@ -92,7 +88,7 @@ impl<T> Reusable<T> {
     /// let reusable = compio_sync::oneshot::Reusable::<u32>::new();
     /// ```
     pub const fn new() -> Self {
-        Self { shared: None }
+        Self { memory: None }
     }
 
     /// Creates a channel for one value, in the memory of the one before if that is free.
@@ -106,12 +102,14 @@ impl<T> Reusable<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// ```
     pub fn channel(&mut self) -> (Sender<T>, Receiver<T>) {
-        match self.shared.as_mut().and_then(Arc::get_mut) {
-            Some(shared) => *shared = Shared::new(),
-            None => self.shared = None,
-        }
-        let shared = self.shared.get_or_insert_with(|| Arc::new(Shared::new()));
-        ends(shared.clone())
+        let ends = match self.memory.as_mut().and_then(Keeper::reuse) {
+            Some(ends) => ends,
+            None => {
+                let memory = self.memory.insert(Keeper::new());
+                memory.reuse().expect("nobody else has it")
+            }
+        };
+        (Sender::new(ends.0), Receiver::new(ends.1))
     }
 }
 

@@ -30,9 +30,9 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "snapshot", "watch/shared", "broadcast/ring",
+    "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-CHANNELS = ("mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+CHANNELS = ("oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):

@@ -10,11 +10,10 @@ use std::{
 
 use super::{
     error::{RecvError, TryRecvError},
-    shared::Shared,
+    owner::ReceiverSide,
 };
 use crate::{
     Timeout,
-    loom::Arc,
     timeout::{Wait, wait_methods},
     waiter_queue::{Left, Outcome, Slot},
 };
@@ -46,13 +45,13 @@ use crate::{
 /// ```
 #[must_use = "a channel whose receiver is dropped is closed"]
 pub struct Receiver<T> {
-    shared: Arc<Shared<T>>,
+    shared: ReceiverSide<T>,
     /// Done when the value, or an error, was yielded.
     slot: Slot,
 }
 
 impl<T> Receiver<T> {
-    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
+    pub(super) fn new(shared: ReceiverSide<T>) -> Self {
         Self {
             shared,
             slot: Slot::Idle,

@@ -7,9 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::shared::Shared;
+use super::{owner::SenderSide, shared::Shared};
 use crate::{
-    loom::Arc,
     timeout::{Wait, wait_methods},
     waiter_queue::{Left, Slot},
 };
@@ -18,14 +17,14 @@ use crate::{
 ///
 /// If it is dropped without having sent a value, the receiver yields an error.
 pub struct Sender<T> {
-    shared: Arc<Shared<T>>,
+    shared: SenderSide<T>,
     /// The wait of `poll_closed`.
     slot: Slot,
     has_sent: bool,
 }
 
 impl<T> Sender<T> {
-    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
+    pub(super) fn new(shared: SenderSide<T>) -> Self {
         Self {
             shared,
             slot: Slot::Idle,

@@ -66,3 +66,12 @@ impl<T> Shared<T> {
         self.closed.open();
     }
 }
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // As an access, which a model sees.
+        // SAFETY: nobody else has it.
+        let value = self.value.with_mut(|it| unsafe { (*it).take() });
+        drop(value);
+    }
+}

@@ -169,3 +169,28 @@ fn oneshot_sender_hears_of_the_close() {
         drop(receiver);
     });
 }
+
+#[test]
+fn oneshot_memory_is_used_again_when_both_ends_have_gone() {
+    explore(4, || {
+        let mut memory = oneshot::Reusable::new();
+        let (sender, mut receiver) = memory.channel();
+        let data = Data::new();
+        let sending = spawn({
+            let data = data.clone();
+            move || {
+                data.add(1);
+                drop(sender.send(data));
+            }
+        });
+        let first = receiver.try_recv().map(|data| data.read());
+        drop(receiver);
+        let (sender, mut receiver) = memory.channel();
+        assert!(sender.send(Data::new()).is_ok());
+        assert_eq!(receiver.try_recv().map(|data| data.read()), Ok(0));
+        sending.join().unwrap();
+        if first == Ok(1) {
+            assert!(Arc::try_unwrap(data).is_ok(), "the value is left");
+        }
+    });
+}
