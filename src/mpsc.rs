@@ -53,7 +53,7 @@ pub mod error;
 
 pub(crate) use chan::Chan;
 #[cfg(feature = "futures")]
-pub use futures::SinkSender;
+pub use futures::{SinkSender, UnboundedSinkSender};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use recv::{Recv, RecvMany};

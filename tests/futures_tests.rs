@@ -99,13 +99,28 @@ fn sending_to_a_sink_that_is_not_ready_panics() {
 
 #[test]
 fn unbounded_senders_are_sinks() {
-    let (mut sender, mut receiver) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let other = sender.clone();
+    let mut sink = sender.into_sink();
+    let values = (0..3).map(Ok);
     assert!(
-        Polled::new(sender.send_all(&mut futures_util::stream::iter((0..3).map(Ok))))
+        Polled::new(sink.send_all(&mut futures_util::stream::iter(values)))
             .ready()
             .is_ok()
     );
     assert_eq!(receiver.len(), 3);
+    assert!(Polled::new(sink.close()).ready().is_ok());
+    assert_eq!(other.strong_count(), 1);
+    assert!(Polled::new(sink.send(3)).ready().is_err());
     receiver.close();
-    assert!(Polled::new(SinkExt::send(&mut sender, 4)).ready().is_err());
+    assert!(Polled::new(other.into_sink().send(4)).ready().is_err());
+}
+
+/// A sender whose own `send` is meant is not taken for a sink, even behind a mutable reference.
+#[test]
+fn senders_are_no_sinks_themselves() {
+    let (mut sender, mut receiver) = mpsc::unbounded_channel();
+    let borrowed = &mut sender;
+    assert!(borrowed.send(1).is_ok());
+    assert_eq!(receiver.try_recv(), Ok(1));
 }

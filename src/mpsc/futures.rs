@@ -53,29 +53,80 @@ impl<T> FusedStream for UnboundedReceiver<T> {
     }
 }
 
-/// Sending never waits. A value that cannot be sent, since the channel is closed, is dropped.
-impl<T, K> Sink<T> for UnboundedSender<T, K> {
+impl<T, K> UnboundedSender<T, K> {
+    /// Makes a [`Sink`] of the sender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use compio_sync::mpsc;
+    /// use futures_util::SinkExt;
+    ///
+    /// # compio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (sender, mut receiver) = mpsc::unbounded_channel();
+    /// sender.into_sink().send(1).await.unwrap();
+    /// assert_eq!(receiver.recv().await, Some(1));
+    /// # });
+    /// ```
+    pub fn into_sink(self) -> UnboundedSinkSender<T, K> {
+        UnboundedSinkSender { sender: Some(self) }
+    }
+}
+
+/// A sender of an unbounded channel that is a [`Sink`]. From [`UnboundedSender::into_sink`].
+///
+/// Sending never waits. A value that cannot be sent, since the channel is closed, is dropped. Closing drops the sender.
+pub struct UnboundedSinkSender<T, K = Mpsc> {
+    /// Taken out when the sink is closed.
+    sender: Option<UnboundedSender<T, K>>,
+}
+
+impl<T, K> UnboundedSinkSender<T, K> {
+    /// Returns the sender, if the sink was not closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = compio_sync::mpsc::unbounded_channel::<u32>();
+    /// assert!(!sender.into_sink().get_ref().unwrap().is_closed());
+    /// ```
+    pub fn get_ref(&self) -> Option<&UnboundedSender<T, K>> {
+        self.sender.as_ref()
+    }
+}
+
+impl<T, K> Sink<T> for UnboundedSinkSender<T, K> {
     type Error = SendError<()>;
 
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        Poll::Ready(if self.is_closed() {
-            Err(SendError(()))
-        } else {
-            Ok(())
+        Poll::Ready(match &self.sender {
+            Some(sender) if !sender.is_closed() => Ok(()),
+            _ => Err(SendError(())),
         })
     }
 
     fn start_send(self: Pin<&mut Self>, value: T) -> Result<(), SendError<()>> {
-        self.send(value).map_err(|_| SendError(()))
+        let sender = self.sender.as_ref().ok_or(SendError(()))?;
+        sender.send(value).map_err(|_| SendError(()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Does nothing: the channel ends for this sender when it is dropped.
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<()>>> {
+        self.sender = None;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<T, K> fmt::Debug for UnboundedSinkSender<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedSinkSender")
+            .finish_non_exhaustive()
     }
 }
 

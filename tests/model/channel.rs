@@ -406,20 +406,16 @@ impl Playing {
         };
         let (timed, result) = taken(player.call(send));
         let log = |call| player.log(&timed, call);
-        match result {
-            Some(Ok(oldest)) => {
-                match oldest {
-                    Some(oldest) => {
-                        log(Call::TryValue(true));
-                        log(Call::Take(Some(oldest)));
-                    }
-                    None => log(Call::AnyPlace),
-                }
-                log(Call::Append(value));
-                log(Call::Publish);
+        let Some(Ok(oldest)) = result else { return };
+        match oldest {
+            Some(oldest) => {
+                log(Call::TryValue(true));
+                log(Call::Take(Some(oldest)));
             }
-            Some(Err(_)) | None => {}
+            None => log(Call::AnyPlace),
         }
+        log(Call::Append(value));
+        log(Call::Publish);
     }
 }
 
