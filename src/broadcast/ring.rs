@@ -56,8 +56,8 @@ impl<T> Ring<T> {
 
     /// The number of the next value.
     pub(super) fn next(&self) -> usize {
-        // ORDERING: Acquire pairs with `send`: who begins with the next value has seen those before.
-        self.next.load(Acquire)
+        // ORDERING: Relaxed. What a value brings along comes with its cell.
+        self.next.load(Relaxed)
     }
 
     /// Sends a value.
@@ -66,8 +66,8 @@ impl<T> Ring<T> {
     /// number for ever.
     pub(super) fn send(&self, value: T) {
         let _left;
-        // ORDERING: AcqRel. What was sent with an earlier number comes before this.
-        let number = self.next.fetch_add(1, AcqRel);
+        // ORDERING: Relaxed. Who finds the value in its cell has acquired this, too.
+        let number = self.next.fetch_add(1, Relaxed);
         let cell = self.cell(number);
         let mut prepared = cell.prepare(value);
         loop {

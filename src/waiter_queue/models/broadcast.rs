@@ -134,3 +134,44 @@ fn broadcast_last_receiver_and_the_next_one() {
         assert_eq!((received.values, received.missed), (vec![2], 0));
     });
 }
+
+/// One who comes when the last receiver has gone begins after what that has cleared.
+#[test]
+fn broadcast_receiver_that_comes_after_the_last_waits_for_nothing_that_is_gone() {
+    explore(3, || {
+        let (sender, receiver) = broadcast::channel(2);
+        let second = sender.clone();
+        let going = spawn(move || {
+            send(&second, 1);
+            drop(receiver);
+        });
+        let mut next = sender.subscribe();
+        going.join().unwrap();
+        send(&sender, 2);
+        drop(sender);
+        let received = Received::default().to_the_end(&mut next, || {});
+        assert_eq!(received.values.last(), Some(&2));
+    });
+}
+
+#[test]
+fn broadcast_sender_sees_what_receivers_have_done() {
+    explore(3, || {
+        let (sender, receiver) = broadcast::channel::<Value>(1);
+        let all = [Data::new(), Data::new()];
+        let receivers = [receiver.resubscribe(), receiver];
+        let mut threads = Vec::new();
+        for (receiver, data) in receivers.into_iter().zip(all.clone()) {
+            threads.push(spawn(move || {
+                data.add(1);
+                drop(receiver);
+            }));
+        }
+        if sender.receiver_count() == 0 {
+            assert!(all.iter().all(|data| data.read() == 1));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
