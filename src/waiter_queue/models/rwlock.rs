@@ -187,6 +187,77 @@ fn who_goes_ahead_goes_before_those_who_were_skipped() {
     });
 }
 
+/// One may barge. One goes ahead of a head, and has the permit; then there is a newcomer.
+fn overtaken_by_one_that_goes_ahead(waits: bool) {
+    let queue = bounded(1, 1);
+    assert!(queue.try_take(1));
+    let mut head = Wait::permits(&queue, 1).queued();
+    let mut ahead = AheadWait::new(&queue, 1);
+    if waits {
+        assert!(!ahead.poll());
+        queue.give(1);
+        assert_eq!(head.wakes(), 0);
+        ahead.ends();
+    } else {
+        queue.give(1);
+        assert_eq!(head.wakes(), 1);
+        assert!(ahead.poll());
+        assert!(head.poll().is_pending());
+    }
+    let before = head.wakes();
+    let newcomer = spawn({
+        let queue = queue.clone();
+        move || queue.try_take(1)
+    });
+    queue.give(1);
+    assert!(!newcomer.join().unwrap(), "two have overtaken it");
+    head.runs(before);
+    queue.give(1);
+    assert_at_rest(&queue, 1);
+}
+
+#[test]
+fn who_is_overtaken_by_one_that_goes_ahead_is_overtaken_by_nobody_else() {
+    explore(3, || overtaken_by_one_that_goes_ahead(true));
+}
+
+#[test]
+fn who_goes_ahead_without_waiting_counts_as_barging() {
+    explore(3, || overtaken_by_one_that_goes_ahead(false));
+}
+
+/// It takes what is there again and again: the head is skipped, and then served.
+#[test]
+fn who_goes_ahead_often_barges_no_more_often_than_may_be() {
+    explore(2, || {
+        let queue = bounded(1, 1);
+        assert!(queue.try_take(1));
+        let mut head = Wait::permits(&queue, 1).queued();
+        queue.give(1);
+        assert_eq!(head.wakes(), 1);
+        for _ in 0..3 {
+            if queue.try_take_ahead(1) {
+                queue.give(1);
+            }
+        }
+        let other = spawn({
+            let queue = queue.clone();
+            move || {
+                if queue.try_take_ahead(1) {
+                    queue.give(1);
+                }
+            }
+        });
+        let had = head.poll().is_ready();
+        other.join().unwrap();
+        if !had {
+            head.runs(1);
+        }
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
 // ---- the lock ----
 
 type Lock = StdArc<RwLock<()>>;
