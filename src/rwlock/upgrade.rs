@@ -78,7 +78,7 @@ impl<T: ?Sized> fmt::Debug for RwLockUpgrade<'_, T> {
 
 /// A [`RwLock`] that is written by its upgradable reader, which goes on reading when this is dropped.
 ///
-/// Made by [`RwLockUpgradableReadGuard::upgrade`] and
+/// Made by [`RwLockUpgradableReadGuard::upgrade`](crate::RwLockUpgradableReadGuard::upgrade) and
 /// [`OwnedRwLockUpgradableReadGuard::upgrade`](crate::OwnedRwLockUpgradableReadGuard::upgrade).
 #[must_use = "the upgrade ends when the guard is dropped"]
 #[clippy::has_significant_drop]
