@@ -477,16 +477,21 @@ fn upgrade_waits_for_readers_and_goes_ahead_of_writers() {
 #[test]
 fn upgrade_needs_no_wait_if_nobody_else_reads_though_a_writer_waits() {
     each_fairness(|fairness| {
-        let lock = RwLock::with_fairness(0, fairness);
+        let lock = RwLock::with_max_readers_and_fairness(0, 3, fairness);
         let mut guard = lock.try_upgradable_read().unwrap();
         let mut write = Polled::pending(lock.write());
-        for _ in 0..100 {
+        // More than there is room to count.
+        for _ in 0..5000 {
             *RwLockUpgradableReadGuard::try_upgrade(&mut guard).expect("nobody else reads") += 1;
             *Polled::new(upgrade(&mut guard)).ready() += 1;
         }
         assert_eq!(write.wakes(), 0);
         drop(guard);
-        assert_eq!(*write.ready(), 200);
+        assert_eq!(*write.ready(), 10_000);
+        let readers = Vec::from_iter((0..3).map(|_| lock.try_read().unwrap()));
+        assert!(lock.try_read().is_none());
+        drop(readers);
+        is_free(&lock);
     });
 }
 

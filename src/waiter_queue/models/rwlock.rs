@@ -187,6 +187,28 @@ fn who_goes_ahead_goes_before_those_who_were_skipped() {
     });
 }
 
+#[test]
+fn permit_granted_to_the_head_is_not_taken_by_one_that_goes_ahead() {
+    explore(3, || {
+        let queue = queue(1);
+        assert!(queue.try_take(1));
+        let mut head = Wait::permits(&queue, 1).queued();
+        let giver = spawn({
+            let queue = queue.clone();
+            move || queue.give(1)
+        });
+        let had = queue.try_take_ahead(1);
+        giver.join().unwrap();
+        assert_eq!(head.wakes(), usize::from(!had), "two have it, or nobody");
+        if had {
+            queue.give(1);
+        }
+        head.runs(0);
+        queue.give(1);
+        assert_at_rest(&queue, 1);
+    });
+}
+
 /// One may barge. One goes ahead of a head, and has the permit; then there is a newcomer.
 fn overtaken_by_one_that_goes_ahead(waits: bool) {
     let queue = bounded(1, 1);
