@@ -479,7 +479,7 @@ fn play(fairness: Fairness, ops: Vec<Op>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn lock_follows_the_model(ops in vec(op(), 0..60)) {

@@ -14,8 +14,8 @@
 //!
 //! An upgrade waits for the permits that it lacks, and goes ahead of everyone in the list. It has to: a writer in
 //! the list waits for all permits, of which the upgradable reader has one, so each would wait for the other.
-//! Nobody whom it overtakes has a permit, and so is waited for. Only the upgrader goes ahead, and there is
-//! one upgrader at a time.
+//! No waiter that it overtakes has a permit that it needs. Only an upgrader goes ahead, and there is one at a
+//! time, so that two never wait for each other's permit.
 
 use std::{
     panic::{RefUnwindSafe, UnwindSafe},
@@ -58,9 +58,9 @@ use crate::{
 ///
 /// - writes while it has any guard;
 /// - reads while it has a write guard;
-/// - reads while it has a read guard, and a writer waits: the writer waits for the first guard, and the second
-///   read for the writer. With [`Fairness::Bounded`](crate::Fairness::Bounded) the second read may barge, so that this happens
-///   only under load;
+/// - reads while it has a read guard, and a writer or an upgrade waits: that waits for the first guard, and the second
+///   read for that. With [`Fairness::Bounded`](crate::Fairness::Bounded) the second read may barge past a writer, so that
+///   this happens only under load, but never past an upgrade;
 /// - upgrades while it has a read guard beside the upgradable one;
 /// - asks for an upgradable read while it has one.
 ///
@@ -162,7 +162,7 @@ impl RawRwLock {
         self.max_readers as usize
     }
 
-    /// How many permits an upgradable reader lacks for an upgrade.
+    /// How many permits an upgradable reader lacks for an upgrade; none, if there is room for one reader.
     #[inline]
     pub(super) fn others(&self) -> usize {
         self.all() - 1
@@ -190,8 +190,7 @@ impl RawRwLock {
     }
 
     pub(super) fn try_upgrade(&self) -> bool {
-        // Nothing is lacking where there is one permit.
-        self.others() == 0 || self.permits.try_take_ahead(self.others())
+        self.permits.try_take_ahead(self.others())
     }
 
     #[inline]
@@ -212,9 +211,7 @@ impl RawRwLock {
 
     /// Makes of a write, or of an upgraded read, a read.
     pub(super) fn downgrade(&self) {
-        if self.others() > 0 {
-            self.permits.give(self.others());
-        }
+        self.permits.give(self.others());
     }
 }
 

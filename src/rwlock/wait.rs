@@ -148,10 +148,6 @@ pub(super) struct Upgrading(Slot);
 
 impl Waiting for Upgrading {
     fn poll(&mut self, lock: &RawRwLock, cx: &Context<'_>) -> Poll<()> {
-        if lock.others() == 0 && !self.0.is_done() {
-            self.0 = Slot::Done;
-            return Poll::Ready(());
-        }
         lock.permits
             .poll_take_ahead(&mut self.0, lock.others(), cx)
             .map(drop)

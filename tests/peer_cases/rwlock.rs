@@ -31,6 +31,21 @@ fn recursive_read_waits_behind_a_writer_unless_it_may_barge() {
     *write.ready() += 1;
 }
 
+/// Nor may it barge past an upgrade that waits.
+#[test]
+fn recursive_read_waits_behind_an_upgrade() {
+    for fairness in [Fairness::Fifo, Fairness::DEFAULT] {
+        let lock = RwLock::with_fairness((), fairness);
+        let first = lock.try_read();
+        let mut guard = lock.try_upgradable_read().unwrap();
+        let mut upgrades = Polled::pending(RwLockUpgradableReadGuard::upgrade(&mut guard));
+        let mut second = Polled::pending(lock.read());
+        drop(first);
+        drop(upgrades.ready());
+        drop(second.ready());
+    }
+}
+
 /// A future that lost a `select!` by reference and is kept stands in nobody's way.
 #[test]
 fn write_that_is_not_polled_any_more_does_not_keep_its_task_from_writing() {
