@@ -20,6 +20,7 @@
 //! |---|---|
 //! | [`Semaphore`] | at most N at a time |
 //! | [`Mutex`] | one at a time, held across `await` |
+//! | [`RwLock`] | many that read, or one that writes, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
 //! | [`mpsc`] | send values from many tasks to one |
@@ -80,6 +81,7 @@ pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 pub mod oneshot;
+mod rwlock;
 mod semaphore;
 mod snapshot;
 mod timeout;
@@ -96,6 +98,7 @@ pub use condvar::*;
 pub use event::*;
 pub use fairness::Fairness;
 pub use mutex::*;
+pub use rwlock::*;
 pub use semaphore::*;
 pub use timeout::{Elapsed, Timeout};
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};

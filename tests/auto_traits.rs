@@ -112,6 +112,62 @@ is_not!(OwnedMappedMutexGuard<OnlySync, u8>: Send, Sync);
 is_not!(OwnedMappedMutexGuard<u8, OnlySync>: Send);
 is_not!(OwnedMappedMutexGuard<u8, Neither>: Send, Sync);
 
+// A read-write lock shares its value, too.
+is!(RwLock<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(RwLock<OnlySend>: Send);
+is_not!(RwLock<OnlySend>: Sync);
+is_not!(RwLock<OnlySync>: Send, Sync);
+is!(RwLock<[u8]>: Send, Sync);
+is_not!(RwLock<std::marker::PhantomPinned>: Unpin);
+
+is!(RwLockRead<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockWrite<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockUpgradableRead<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockUpgrade<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockReadOwned<u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockWriteOwned<u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockUpgradableReadOwned<u8>: Send, Sync, Unpin, FusedFuture);
+is!(RwLockRead<'_, std::marker::PhantomPinned>: Unpin);
+is!(RwLockWriteOwned<std::marker::PhantomPinned>: Unpin);
+is_not!(RwLockRead<'_, OnlySend>: Send, Sync);
+is_not!(RwLockWriteOwned<OnlySync>: Send, Sync);
+
+// A reader's guard is `&T`, which its thread may have while others have it.
+is!(RwLockReadGuard<'_, u8>: Send, Sync, Unpin);
+is!(RwLockReadGuard<'_, OnlySync>: Send, Sync);
+is_not!(RwLockReadGuard<'_, OnlySend>: Send, Sync);
+// A writer's guard is `&mut T`, and can be made a reader's on its thread.
+is!(RwLockWriteGuard<'_, u8>: Send, Sync, Unpin);
+is_not!(RwLockWriteGuard<'_, OnlySend>: Send, Sync);
+is_not!(RwLockWriteGuard<'_, OnlySync>: Send, Sync);
+is!(RwLockUpgradableReadGuard<'_, u8>: Send, Sync, Unpin);
+is_not!(RwLockUpgradableReadGuard<'_, OnlySend>: Send, Sync);
+is_not!(RwLockUpgradableReadGuard<'_, OnlySync>: Send, Sync);
+is!(RwLockUpgradedGuard<'_, u8>: Send, Sync, Unpin);
+is_not!(RwLockUpgradedGuard<'_, OnlySend>: Send, Sync);
+is_not!(RwLockUpgradedGuard<'_, OnlySync>: Send, Sync);
+// A part's cannot.
+is!(RwLockMappedWriteGuard<'_, u8>: Send, Sync, Unpin);
+is!(RwLockMappedWriteGuard<'_, OnlySend>: Send);
+is_not!(RwLockMappedWriteGuard<'_, OnlySend>: Sync);
+is!(RwLockMappedWriteGuard<'_, OnlySync>: Sync);
+is_not!(RwLockMappedWriteGuard<'_, OnlySync>: Send);
+
+is!(OwnedRwLockReadGuard<u8>: Send, Sync, Unpin);
+is!(OwnedRwLockReadGuard<u8, OnlySync>: Send, Sync);
+is_not!(OwnedRwLockReadGuard<OnlySync, u8>: Send, Sync);
+is_not!(OwnedRwLockReadGuard<OnlySend, u8>: Send, Sync);
+is_not!(OwnedRwLockReadGuard<u8, OnlySend>: Send, Sync);
+is!(OwnedRwLockWriteGuard<u8>: Send, Sync, Unpin);
+is_not!(OwnedRwLockWriteGuard<OnlySend>: Send, Sync);
+is!(OwnedRwLockUpgradableReadGuard<u8>: Send, Sync, Unpin);
+is_not!(OwnedRwLockUpgradableReadGuard<OnlySync>: Send, Sync);
+is!(OwnedRwLockMappedWriteGuard<u8, OnlySend>: Send, Unpin);
+is_not!(OwnedRwLockMappedWriteGuard<u8, OnlySend>: Sync);
+is!(OwnedRwLockMappedWriteGuard<u8, OnlySync>: Sync);
+is_not!(OwnedRwLockMappedWriteGuard<u8, OnlySync>: Send);
+is_not!(OwnedRwLockMappedWriteGuard<OnlySend, u8>: Send, Sync);
+
 #[test]
 fn futures_of_async_methods_are_send_if_the_value_is() {
     fn is_send(future: impl Future + Send) {
@@ -134,6 +190,11 @@ fn futures_of_async_methods_are_send_if_the_value_is() {
 fn types_are_small() {
     assert!(size_of::<Semaphore>() <= 48);
     assert!(size_of::<Mutex<()>>() <= 40);
+    assert!(size_of::<RwLock<()>>() <= 80);
+    assert!(size_of::<RwLockRead<'_, ()>>() <= 64);
+    assert!(size_of::<RwLockWrite<'_, ()>>() <= 64);
+    assert_eq!(size_of::<RwLockWriteGuard<'_, ()>>(), size_of::<usize>());
+    assert_eq!(size_of::<RwLockReadGuard<'_, ()>>(), 2 * size_of::<usize>());
     assert!(size_of::<Condvar>() <= 32);
     assert!(size_of::<Event>() <= 32);
     assert!(size_of::<WaiterQueue>() <= 32);

@@ -46,6 +46,16 @@ impl Queue {
         self.poll_take_with(slot, need, cx, compio::home_of)
     }
 
+    /// Waits for `need` permits, ahead of everyone else. A queue that is never closed only.
+    pub(crate) fn poll_take_ahead(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Outcome>> {
+        self.poll_take_ahead_with(slot, need, cx, compio::home_of)
+    }
+
     /// Waits for a notification, or for a gate to open. `None`: it is open.
     pub(crate) fn poll_notice(&self, slot: &mut Slot, cx: &Context<'_>) -> Poll<Option<Outcome>> {
         self.poll_notice_with(slot, cx, compio::home_of)

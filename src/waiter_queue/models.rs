@@ -47,6 +47,7 @@ mod oneshot;
 mod pairs;
 mod permit;
 mod primitive;
+mod rwlock;
 mod shared_channels;
 mod skipping;
 mod steps;

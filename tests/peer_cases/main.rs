@@ -12,6 +12,7 @@ mod condvar;
 mod mutex;
 mod notification;
 mod reentrant;
+mod rwlock;
 mod semaphore;
 
 /// A semaphore that lets nobody overtake.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Condvar, Mutex};
 
 /// A future polled by hand.
-fn poll<F: Future>(future: std::pin::Pin<&mut F>, probe: &Probe) -> Poll<F::Output> {
+pub(super) fn poll<F: Future>(future: std::pin::Pin<&mut F>, probe: &Probe) -> Poll<F::Output> {
     let waker = probe.waker();
     future.poll(&mut Context::from_waker(&waker))
 }

@@ -7,7 +7,7 @@ use super::{
     list::{Chain, WaitList},
     state::Queue,
     waiter::{Outcome, Position, Queued, State, Ticket},
-    word::{BARGED, EVERYONE, LOCKED, NO_WAIT, PENDING, QUEUED, SHIFT, WOKEN, permits},
+    word::{BARGED, BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, PENDING, QUEUED, SHIFT, WOKEN, permits},
 };
 use crate::{
     loom::PASSES,
@@ -86,7 +86,7 @@ enum ListIs {
     Waiting,
     /// Its head has been woken.
     Woken,
-    /// Its head was requeued.
+    /// Its head was requeued, or has gone ahead of everyone.
     Requeued,
 }
 
@@ -205,7 +205,7 @@ impl Queue {
                     }
                     match list.head() {
                         None => ListIs::Empty,
-                        Some(_) if list.head_position() == Position::Requeued => ListIs::Requeued,
+                        Some(_) if list.head_position() != Position::Queued => ListIs::Requeued,
                         Some(head) if head.state() == Some(State::Woken) => ListIs::Woken,
                         Some(_) => ListIs::Waiting,
                     }
@@ -289,14 +289,15 @@ impl Queue {
                     }
                 }
                 Some(_) if free < need => return,
-                Some(_) if is_limit_reached || list.head_position() == Position::Requeued => {
+                Some(_) if is_limit_reached || list.head_position() != Position::Queued => {
+                    let barged = self.barged_past_next(list);
                     if self.is_gate {
                         // What it waits for stays there, for all.
                         self.end_head(list, Outcome::Broadcast, combiner);
                     } else if self.end_head(list, Outcome::Granted, combiner) {
                         combiner.taken += need as usize;
                     }
-                    combiner.barged = Some(0);
+                    combiner.barged = Some(barged);
                 }
                 Some(_) => {
                     if let Ok(wake) = head.wake() {
@@ -314,10 +315,20 @@ impl Queue {
 
     /// Takes a head that has cancelled its wait, or was skipped, out of the list.
     fn drop_head(&self, list: &mut WaitList, combiner: &mut Combiner) {
+        let barged = self.barged_past_next(list);
         if let Some(head) = list.pop_front() {
             self.shrink(1);
             head.finish();
-            combiner.barged = Some(0);
+            combiner.barged = Some(barged);
+        }
+    }
+
+    /// How many have barged past the waiter behind the head, as `BARGED` has it. As many as may, if the head
+    /// itself has gone ahead of it.
+    fn barged_past_next(&self, list: &WaitList) -> usize {
+        match list.head_position() {
+            Position::Ahead => self.limit() as usize * BARGED_ONE,
+            _ => 0,
         }
     }
 
@@ -380,7 +391,7 @@ impl Queue {
         self.grow();
     }
 
-    /// Puts a waiter that was skipped ahead of all who were not.
+    /// Puts a waiter that was skipped ahead of all who were not, or one that goes ahead before all.
     pub(super) fn requeue(&self, list: &mut WaitList, waiter: Queued) {
         list.requeue(waiter);
         self.grow();
@@ -394,7 +405,7 @@ impl Queue {
 
     pub(super) fn remove(&self, list: &mut WaitList, ticket: Ticket, combiner: &mut Combiner) {
         if list.is_head(&ticket) {
-            combiner.barged = Some(0);
+            combiner.barged = Some(self.barged_past_next(list));
         }
         if let Some(waiter) = list.remove(&ticket) {
             self.shrink(1);

@@ -30,7 +30,7 @@ pub(super) enum Message {
     Leave(Ticket),
     /// A notification for the waiters that are in the list at this point.
     Notify(Notice),
-    /// A waiter that was skipped, to put back at the head of the list.
+    /// A waiter that was skipped, or that goes ahead of everyone, to put at the head of the list.
     Requeue(Queued),
 }
 

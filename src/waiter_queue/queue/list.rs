@@ -58,16 +58,24 @@ impl WaitList {
         }
     }
 
-    /// Puts a waiter back that was skipped: ahead of all who were not.
+    /// Puts a waiter back that was skipped: ahead of all who were not. One that goes [ahead](mark_ahead)
+    /// becomes the head.
     ///
-    /// Costs a step for each of those who were.
+    /// Costs a step for each of those who were skipped.
     pub(super) fn requeue(&mut self, waiter: Queued) {
+        let node = waiter.into_ptr().as_ptr();
+        let place = match position(node) {
+            Position::Ahead => Position::Ahead,
+            _ => Position::Requeued,
+        };
         let mut before = self.head;
-        while !before.is_null() && position(before) == Position::Requeued {
+        while place == Position::Requeued
+            && !before.is_null()
+            && position(before) != Position::Queued
+        {
             let (_, next) = links(before);
             before = if next == self.head { null_mut() } else { next };
         }
-        let node = waiter.into_ptr().as_ptr();
         // Appended, which in a circular list is also in front of the head.
         // SAFETY: as it came.
         self.push_back(unsafe { Queued::from_ptr(NonNull::new_unchecked(node)) });
@@ -82,7 +90,7 @@ impl WaitList {
             set_next(prev, node);
             set_prev(before, node);
         }
-        set_position(node, Position::Requeued);
+        set_position(node, place);
     }
 
     /// The position of the head, if there is one.
@@ -149,6 +157,14 @@ impl WaitList {
         }
         set_position(node, Position::Unlinked);
     }
+}
+
+/// Has a waiter that nobody else knows of go ahead of everyone when it is [requeued](WaitList::requeue).
+pub(super) fn mark_ahead(waiter: Queued) -> Queued {
+    let node = waiter.into_ptr();
+    set_position(node.as_ptr(), Position::Ahead);
+    // SAFETY: as it came.
+    unsafe { Queued::from_ptr(node) }
 }
 
 // Those below are called with nodes of one list or chain, by whoever has that to itself.

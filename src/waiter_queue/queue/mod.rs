@@ -92,6 +92,9 @@
 //!   future is not being polled and may never be. Others go on without it. When it is polled, and
 //!   finds nothing, it is *requeued* at the head, behind others like it, and is granted the next
 //!   permits. Until then all bits of `BARGED` are set.
+//! - A waiter can *go ahead*: it becomes the head, before those who were requeued, and is granted what comes
+//!   next. For whoever has permits that others in the list wait for, and needs more before it gives them.
+//!   The limit counts as reached for the head that it has overtaken. If it need not wait, it has barged once.
 //!
 //! So at most `limit` newcomers barge past a head while it waits, not counting the time from its wake
 //! until it is polled.

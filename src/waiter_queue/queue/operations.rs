@@ -48,6 +48,30 @@ impl Queue {
         false
     }
 
+    /// Takes `need` permits, if they are there, ahead of everyone who waits.
+    ///
+    /// Counts as barging, up to the limit. So if that goes on, the head is granted or skipped when permits are
+    /// given.
+    pub(crate) fn try_take_ahead(&self, need: usize) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        while word & (LOCKED | NO_WAIT) == 0 && permits(word) >= need as isize {
+            let mut next = word - (need << SHIFT);
+            if word & QUEUED != 0 && !self.is_limit_reached(word) {
+                next += BARGED_ONE;
+            }
+            // ORDERING: Acquire, as in `try_take`.
+            match self
+                .word
+                .compare_exchange_weak(word, next, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
     /// Gives `count` permits, of which there are never more than `MAX_PERMITS` in all.
     #[inline]
     pub(crate) fn give(&self, count: usize) {

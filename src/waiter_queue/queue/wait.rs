@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     inbox::Message,
+    list::mark_ahead,
     state::Queue,
     waiter::{Outcome, Rewait, State, Ticket},
     word::{
@@ -59,6 +60,26 @@ impl Queue {
         {
             *slot = Slot::Done;
             return Poll::Ready(Some(Outcome::Granted));
+        }
+        self.poll(slot, need, cx, home_of)
+    }
+
+    /// Waits for `need` permits, ahead of everyone else. A queue that is never closed only.
+    ///
+    /// Those who wait for others to go ahead must not be needed for these permits to be given.
+    pub(crate) fn poll_take_ahead_with(
+        &self,
+        slot: &mut Slot,
+        need: usize,
+        cx: &Context<'_>,
+        home_of: HomeOf,
+    ) -> Poll<Option<Outcome>> {
+        if let Slot::Idle = slot {
+            if self.try_take_ahead(need) {
+                *slot = Slot::Done;
+                return Poll::Ready(Some(Outcome::Granted));
+            }
+            self.enqueue_ahead(slot, need, cx, home_of);
         }
         self.poll(slot, need, cx, home_of)
     }
@@ -189,6 +210,19 @@ impl Queue {
             }
             State::Waiting => Poll::Pending,
             State::Woken | State::Skipped => self.poll_waiting(slot, need, cx, home_of),
+        }
+    }
+
+    #[cold]
+    fn enqueue_ahead(&self, slot: &mut Slot, need: usize, cx: &Context<'_>, home_of: HomeOf) {
+        let (ticket, waiter) = Ticket::new(need, task(cx, home_of));
+        let waiter = mark_ahead(waiter);
+        *slot = Slot::Waiting(ticket);
+        if self.try_lock() {
+            self.combine_after(|list, _| self.requeue(list, waiter));
+        } else {
+            self.inbox.push(Message::Requeue(waiter));
+            self.request_pass();
         }
     }
 

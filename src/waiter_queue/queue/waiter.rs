@@ -104,6 +104,8 @@ pub(super) enum Position {
     Queued,
     /// In the list for the second time, having been skipped in the first.
     Requeued,
+    /// In the list, or on the way there, ahead of everyone.
+    Ahead,
 }
 
 /// A node's links in a list. In the inbox and in a chain only `next` is used.
@@ -117,7 +119,8 @@ pub(super) struct Links {
 pub(crate) struct Waiter {
     wake: Node,
     state: AtomicU32,
-    /// Belongs to the combiner, even while the links belong to somebody's chain.
+    /// Belongs to the combiner, even while the links belong to somebody's chain. Before the node is shared,
+    /// to whoever has it.
     pub(super) position: UnsafeCell<Position>,
     /// How much the waiter needs; in a notification, how many it is for. Written before the node
     /// is shared, only read afterwards.
