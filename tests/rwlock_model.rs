@@ -393,10 +393,10 @@ impl<'a> Game<'a> {
                     None => break,
                 }
             }
-            if let Some(model) = &mut self.model {
-                if upgraded.is_some() || !model.leave(id) {
-                    model.give(OTHERS);
-                }
+            if let Some(model) = &mut self.model
+                && (upgraded.is_some() || !model.leave(id))
+            {
+                model.give(OTHERS);
             }
             drop(upgraded);
             drop(wait);
