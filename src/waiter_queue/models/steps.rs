@@ -159,8 +159,17 @@ fn values_take_four_steps_to_send_and_two_to_receive() {
         assert_eq!(steps(|| sender.send(1).unwrap()), 4);
         assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 2);
 
+        let (sender, receiver) = crate::mpmc::channel(4);
+        assert_eq!(steps(|| sender.try_send(1).unwrap()), 4);
+        assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 4);
+
+        // One to send, and one as the end that goes first.
         let (sender, mut receiver) = crate::oneshot::channel();
-        assert_eq!(steps(|| sender.send(1).unwrap()), 1);
-        assert_eq!(steps(|| assert_eq!(receiver.try_recv(), Ok(1))), 1);
+        assert_eq!(steps(|| sender.send(1).unwrap()), 2);
+        let mut cx = Context::from_waker(Waker::noop());
+        let received =
+            steps(|| assert!(std::pin::Pin::new(&mut receiver).poll(&mut cx).is_ready()));
+        assert_eq!(received, 0);
+        assert_eq!(steps(|| drop(receiver)), 0);
     });
 }
