@@ -336,7 +336,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Event, Fairness, Mutex, Semaphore, WaiterQueue};
+    use crate::{
+        Event, Fairness, Mutex, RwLock, RwLockUpgradableReadGuard, Semaphore, WaiterQueue,
+    };
 
     fn pending<W: Wait>(mut wait: W) -> W {
         let poll = Pin::new(&mut wait).poll(&mut Context::from_waker(Waker::noop()));
@@ -441,6 +443,57 @@ mod tests {
             drop(guard);
             assert!(mutex.try_lock().is_some());
         }
+    }
+
+    #[test]
+    fn read_and_write_that_came_last_are_taken() {
+        for fairness in [Fairness::Fifo, Fairness::DEFAULT] {
+            let lock = Arc::new(RwLock::with_fairness((), fairness));
+            let writer = lock.try_write();
+            let mut write = pending(lock.write());
+            drop(writer);
+            let writer = write.at_deadline().expect("it was unlocked");
+            assert!(lock.try_read().is_none());
+            let mut read = pending(lock.clone().read_owned());
+            let mut upgradable = pending(lock.upgradable_read());
+            let mut right = pending(lock.upgradable_read());
+            assert!(right.at_deadline().is_none());
+            drop(writer);
+            let reader = read.at_deadline().expect("nobody writes");
+            let mut guard = upgradable.at_deadline().expect("nobody writes");
+            assert!(lock.try_upgradable_read().is_none());
+            let mut upgrade = pending(RwLockUpgradableReadGuard::upgrade(&mut guard));
+            drop(reader);
+            let upgraded = upgrade.at_deadline().expect("nobody else reads");
+            assert!(lock.try_read().is_none());
+            drop(upgraded);
+            drop(upgrade);
+            let mut right = pending(lock.upgradable_read());
+            drop(guard);
+            let guard = right.at_deadline().expect("the right is free");
+            assert!(lock.try_write().is_none());
+            drop(guard);
+            assert!(lock.try_write().is_some());
+        }
+    }
+
+    #[test]
+    fn read_and_write_that_did_not_come_leave_nothing_behind() {
+        let lock = RwLock::new(());
+        let mut guard = lock.try_upgradable_read().unwrap();
+        let reader = lock.try_read();
+        assert!(pending(lock.write()).at_deadline().is_none());
+        assert!(pending(lock.upgradable_read()).at_deadline().is_none());
+        let mut upgrade = pending(RwLockUpgradableReadGuard::upgrade(&mut guard));
+        assert!(pending(lock.read()).at_deadline().is_none());
+        assert!(upgrade.at_deadline().is_none());
+        drop(upgrade);
+        assert!(lock.try_read().is_some(), "nobody upgrades any more");
+        drop((guard, reader));
+        let writer = lock.try_write();
+        assert!(pending(lock.upgradable_read()).at_deadline().is_none());
+        drop(writer);
+        assert!(lock.try_upgradable_read().is_some());
     }
 
     #[test]

@@ -24,7 +24,8 @@ use std::{
 };
 
 use compio_sync::{
-    Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, broadcast, mpmc, mpsc, watch,
+    Condvar, Event, Fairness, Mutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    Semaphore, WaiterQueue, broadcast, mpmc, mpsc, watch,
 };
 use shuttle::{
     Config, Runner,
@@ -373,6 +374,100 @@ fn mutex_with_overtaking_is_had_by_one_at_a_time() {
 #[test]
 fn mutex_that_lets_three_pass_is_had_by_one_at_a_time() {
     explore(|| mutex_keeps_count(Fairness::Bounded(3)));
+}
+
+// ---- read-write lock ----
+
+/// Everybody reads, writes and upgrades, and gives some of that up.
+fn lock_is_read_by_many_or_written_by_one(fairness: Fairness, threads: usize, rounds: usize) {
+    let lock = Arc::new(RwLock::with_max_readers_and_fairness(0, 3, fairness));
+    let added = Arc::new(AtomicUsize::new(0));
+    crew(threads, {
+        let (lock, added) = (lock.clone(), added.clone());
+        move || {
+            for _ in 0..rounds {
+                match dice(5) {
+                    0 => {
+                        let guard = match dice(3) {
+                            0 => block_on(timeout(lock.read())),
+                            1 => lock.try_read(),
+                            _ => Some(block_on(lock.read())),
+                        };
+                        if let Some(guard) = guard {
+                            let before = *guard;
+                            thread::yield_now();
+                            assert_eq!(*guard, before, "written while it is read");
+                        }
+                    }
+                    1 => {
+                        let guard = match dice(3) {
+                            0 => block_on(timeout(lock.write())),
+                            1 => lock.try_write(),
+                            _ => Some(block_on(lock.write())),
+                        };
+                        if let Some(mut guard) = guard {
+                            let before = *guard;
+                            thread::yield_now();
+                            *guard = before + 1;
+                            added.fetch_add(1, Relaxed);
+                            let guard = RwLockWriteGuard::downgrade(guard);
+                            thread::yield_now();
+                            assert_eq!(*guard, before + 1, "written while it is read");
+                        }
+                    }
+                    _ => {
+                        let guard = match dice(3) {
+                            0 => block_on(timeout(lock.upgradable_read())),
+                            1 => lock.try_upgradable_read(),
+                            _ => Some(block_on(lock.upgradable_read())),
+                        };
+                        let Some(mut guard) = guard else { continue };
+                        for _ in 0..dice(3) {
+                            let before = *guard;
+                            let upgrade = RwLockUpgradableReadGuard::upgrade(&mut guard);
+                            let upgraded = match dice(3) {
+                                0 => block_on(timeout(upgrade)),
+                                _ => Some(block_on(upgrade)),
+                            };
+                            if let Some(mut upgraded) = upgraded {
+                                assert_eq!(*upgraded, before, "written while it is read");
+                                thread::yield_now();
+                                *upgraded = before + 1;
+                                added.fetch_add(1, Relaxed);
+                            }
+                        }
+                        if dice(2) == 0 {
+                            drop(RwLockUpgradableReadGuard::downgrade(guard));
+                        }
+                    }
+                }
+            }
+        }
+    });
+    drop(
+        lock.try_upgradable_read()
+            .expect("the right to upgrade is lost"),
+    );
+    assert_eq!(
+        *lock.try_write().expect("a permit is lost"),
+        added.load(Relaxed)
+    );
+    assert_eq!(lock.waiter_count(), 0);
+}
+
+#[test]
+fn lock_that_is_fifo_is_read_by_many_or_written_by_one() {
+    explore(|| lock_is_read_by_many_or_written_by_one(Fairness::Fifo, 5, 3));
+}
+
+#[test]
+fn lock_with_overtaking_is_read_by_many_or_written_by_one() {
+    explore(|| lock_is_read_by_many_or_written_by_one(Fairness::Bounded(1), 5, 3));
+}
+
+#[test]
+fn lock_that_lets_three_pass_is_read_by_many_or_written_by_one_in_the_long_run() {
+    explore(|| lock_is_read_by_many_or_written_by_one(Fairness::Bounded(3), 4, 12));
 }
 
 // ---- condvar ----
