@@ -11,7 +11,7 @@
 //! |---|---|
 //! | Order | All receivers get values in the same order. |
 //! | Memory ordering | A send synchronizes-with every receipt of its value. |
-//! | Cost | A send: eight atomic read-modify-writes, and those of the wakes on top; one signal per runtime, however many receivers wait there. A receipt: two, and the value's `clone`. In steady state no allocation. |
+//! | Cost | A send: nine atomic read-modify-writes, and those of the wakes on top; one signal per runtime, however many receivers wait there. A receipt: two, and the value's `clone`. In steady state no allocation. |
 //! | Memory | A value is kept until it is overwritten, even if all receivers have had it, or until the last receiver is dropped. |
 //! | Cancelling | A wait that is dropped has received nothing. |
 //! | Closing | When all senders are dropped, a receiver gets what it has not had, and then that there will be nothing. |

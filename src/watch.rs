@@ -10,7 +10,7 @@
 //! |---|---|
 //! | Order | A receiver never sees an older value than it has seen before. It may miss values between two looks. |
 //! | Memory ordering | A send synchronizes-with every look that sees its value, or a later one. |
-//! | Cost | A look: two atomic read-modify-writes. A send: eight, and those of the wakes on top; one signal per runtime, however many receivers wait there. In steady state no allocation: there are as many values in memory as are looked at, and two. |
+//! | Cost | A look: two atomic read-modify-writes. A send: nine, and those of the wakes on top; one signal per runtime, however many receivers wait there. In steady state no allocation: there are as many values in memory as are looked at, and two. |
 //! | Cancelling | A wait that is dropped has no effect. |
 //! | Closing | When all senders are dropped, a receiver sees the last value, and then that there will be none. |
 //! | Panics | A task that panics drops its end like any other. |

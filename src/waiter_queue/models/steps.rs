@@ -173,3 +173,26 @@ fn values_take_four_steps_to_send_and_two_to_receive() {
         assert_eq!(steps(|| drop(receiver)), 0);
     });
 }
+
+#[test]
+fn steps_of_what_is_looked_at() {
+    explore(0, || {
+        let (sender, mut receiver) = crate::watch::channel(0);
+        // The first values make the nodes.
+        (1..4).for_each(|n| sender.send(n).unwrap());
+        assert_eq!(steps(|| sender.send(4).unwrap()), 9, "to send");
+        assert_eq!(steps(|| drop(receiver.borrow_and_update())), 2, "to look");
+
+        let (sender, mut receiver) = crate::broadcast::channel(1);
+        for n in 0..4 {
+            sender.send(n).unwrap();
+            let _ = receiver.try_recv();
+        }
+        assert_eq!(steps(|| assert!(sender.send(4).is_ok())), 9, "to send");
+        assert_eq!(
+            steps(|| assert_eq!(receiver.try_recv(), Ok(4))),
+            2,
+            "to receive"
+        );
+    });
+}
