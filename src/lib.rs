@@ -92,6 +92,7 @@ pub mod guide;
 
 mod blocking;
 mod budget;
+mod ends;
 mod loom;
 
 pub use condvar::*;

@@ -30,9 +30,9 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
+    "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-CHANNELS = ("oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+CHANNELS = ("ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):

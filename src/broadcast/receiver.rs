@@ -41,7 +41,7 @@ impl<T> Receiver<T> {
     /// assert_eq!((receiver.len(), receiver.resubscribe().len()), (1, 0));
     /// ```
     pub fn resubscribe(&self) -> Self {
-        self.ring.add_receiver();
+        self.ring.receivers.add();
         Self::new(self.ring.clone(), self.ring.next())
     }
 
@@ -107,7 +107,7 @@ impl<T> Receiver<T> {
     /// # drop(other);
     /// ```
     pub fn sender_strong_count(&self) -> usize {
-        self.ring.senders()
+        self.ring.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -121,7 +121,7 @@ impl<T> Receiver<T> {
     /// # drop(weak);
     /// ```
     pub fn sender_weak_count(&self) -> usize {
-        self.ring.weak_senders()
+        self.ring.weak_senders.count()
     }
 }
 

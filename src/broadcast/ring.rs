@@ -7,10 +7,11 @@
 //! Nobody waits for a sender that is interrupted in between but the receivers whose next value that is: those do not
 //! take values out of order. If others have gone a whole round meanwhile, its value is overwritten before it was there.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::error::RecvError;
 use crate::{
+    ends::Ends,
     loom::AtomicUsize,
     snapshot::Snapshots,
     waiter_queue::{Queue, Slot},
@@ -25,9 +26,9 @@ pub(super) struct Ring<T> {
     pub(super) sent: Queue,
     /// Where senders wait for the last receiver to go.
     pub(super) gone: Queue,
-    receivers: AtomicUsize,
-    senders: AtomicUsize,
-    weak_senders: AtomicUsize,
+    pub(super) receivers: Ends,
+    pub(super) senders: Ends,
+    pub(super) weak_senders: Ends,
 }
 
 // A panic leaves a channel as it should be.
@@ -44,9 +45,9 @@ impl<T> Ring<T> {
             next: AtomicUsize::new(0),
             sent: Queue::new(0),
             gone: Queue::new(0),
-            receivers: AtomicUsize::new(receivers),
-            senders: AtomicUsize::new(1),
-            weak_senders: AtomicUsize::new(0),
+            receivers: Ends::new(receivers),
+            senders: Ends::new(1),
+            weak_senders: Ends::new(0),
         }
     }
 
@@ -113,73 +114,20 @@ impl<T> Ring<T> {
 
     // ---- the ends ----
 
-    pub(super) fn receivers(&self) -> usize {
-        // ORDERING: Acquire pairs with `remove_receiver`.
-        self.receivers.load(Acquire)
-    }
-
-    pub(super) fn add_receiver(&self) {
-        // ORDERING: Acquire pairs with `remove_receiver`: who comes after the last one begins after what that clears.
-        let before = self.receivers.fetch_add(1, Acquire);
-        assert!(before <= isize::MAX as usize, "too many receivers");
-    }
-
     pub(super) fn remove_receiver(&self) {
+        // Whoever comes after the last one begins after what that clears.
         let end = self.next();
-        // ORDERING: Release: what receivers have done comes before whoever sees that they are gone.
-        if self.receivers.fetch_sub(1, Release) == 1 {
+        if self.receivers.remove() {
             self.gone.notify_all();
             self.clear_before(end);
         }
     }
 
-    pub(super) fn senders(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.senders.load(Relaxed)
-    }
-
-    pub(super) fn add_sender(&self) {
-        // ORDERING: Relaxed. The caller has one already.
-        let before = self.senders.fetch_add(1, Relaxed);
-        assert!(before <= isize::MAX as usize, "too many senders");
-    }
-
-    /// Adds a sender if there is one left.
-    pub(super) fn try_add_sender(&self) -> bool {
-        // ORDERING: Relaxed, here and below. It only counts.
-        let mut count = self.senders.load(Relaxed);
-        while count > 0 {
-            match self
-                .senders
-                .compare_exchange_weak(count, count + 1, Relaxed, Relaxed)
-            {
-                Ok(_) => return true,
-                Err(now) => count = now,
-            }
-        }
-        false
-    }
-
     pub(super) fn remove_sender(&self) {
-        // ORDERING: AcqRel: what all have sent comes before the close.
-        if self.senders.fetch_sub(1, AcqRel) == 1 {
+        // What all have sent comes before the close.
+        if self.senders.remove() {
             self.sent.close();
         }
-    }
-
-    pub(super) fn weak_senders(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.weak_senders.load(Relaxed)
-    }
-
-    pub(super) fn add_weak_sender(&self) {
-        // ORDERING: Relaxed. It only counts.
-        self.weak_senders.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn remove_weak_sender(&self) {
-        // ORDERING: Relaxed. It only counts.
-        self.weak_senders.fetch_sub(1, Relaxed);
     }
 }
 

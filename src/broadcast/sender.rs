@@ -70,7 +70,7 @@ impl<T> Sender<T> {
     /// assert_eq!(other.try_recv(), Ok("hello"));
     /// ```
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
-        let receivers = self.ring.receivers();
+        let receivers = self.ring.receivers.count();
         if receivers == 0 {
             return Err(SendError(value));
         }
@@ -90,7 +90,7 @@ impl<T> Sender<T> {
     /// assert_eq!(late.try_recv(), Ok(2));
     /// ```
     pub fn subscribe(&self) -> Receiver<T> {
-        self.ring.add_receiver();
+        self.ring.receivers.add();
         Receiver::new(self.ring.clone(), self.ring.next())
     }
 
@@ -129,7 +129,7 @@ impl<T> Sender<T> {
     /// # drop(other);
     /// ```
     pub fn receiver_count(&self) -> usize {
-        self.ring.receivers()
+        self.ring.receivers.count()
     }
 
     /// Returns whether both send to the same receivers.
@@ -168,7 +168,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.ring.senders()
+        self.ring.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -180,13 +180,13 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.weak_count(), 0);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.ring.weak_senders()
+        self.ring.weak_senders.count()
     }
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.ring.add_sender();
+        self.ring.senders.add();
         Self::with(self.ring.clone())
     }
 }
@@ -212,7 +212,7 @@ pub struct WeakSender<T> {
 
 impl<T> WeakSender<T> {
     fn with(ring: Arc<Ring<T>>) -> Self {
-        ring.add_weak_sender();
+        ring.weak_senders.add();
         Self { ring }
     }
 
@@ -226,7 +226,8 @@ impl<T> WeakSender<T> {
     /// ```
     pub fn upgrade(&self) -> Option<Sender<T>> {
         self.ring
-            .try_add_sender()
+            .senders
+            .try_add()
             .then(|| Sender::with(self.ring.clone()))
     }
 
@@ -239,7 +240,7 @@ impl<T> WeakSender<T> {
     /// assert_eq!(sender.downgrade().strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.ring.senders()
+        self.ring.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -251,7 +252,7 @@ impl<T> WeakSender<T> {
     /// assert_eq!(sender.downgrade().weak_count(), 1);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.ring.weak_senders()
+        self.ring.weak_senders.count()
     }
 }
 
@@ -263,7 +264,7 @@ impl<T> Clone for WeakSender<T> {
 
 impl<T> Drop for WeakSender<T> {
     fn drop(&mut self) {
-        self.ring.remove_weak_sender();
+        self.ring.weak_senders.remove();
     }
 }
 
@@ -282,7 +283,7 @@ pub struct Closed<'a, T> {
 
 impl<T> Closed<'_, T> {
     fn look(ring: &Ring<T>) -> Option<()> {
-        (ring.receivers() == 0).then_some(())
+        (ring.receivers.count() == 0).then_some(())
     }
 }
 

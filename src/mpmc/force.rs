@@ -61,6 +61,6 @@ impl<T> Sender<T, Mpmc> {
     /// # drop(other);
     /// ```
     pub fn receiver_count(&self) -> usize {
-        self.chan().receivers()
+        self.chan().receivers.count()
     }
 }

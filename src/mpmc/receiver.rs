@@ -181,7 +181,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.receiver_count(), 1);
     /// ```
     pub fn receiver_count(&self) -> usize {
-        self.chan.receivers()
+        self.chan.receivers.count()
     }
 
     /// Returns how many senders there are.
@@ -195,7 +195,7 @@ impl<T> Receiver<T> {
     /// # drop(other);
     /// ```
     pub fn sender_strong_count(&self) -> usize {
-        self.chan.senders()
+        self.chan.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -209,7 +209,7 @@ impl<T> Receiver<T> {
     /// # drop(weak);
     /// ```
     pub fn sender_weak_count(&self) -> usize {
-        self.chan.weak_senders()
+        self.chan.weak_senders.count()
     }
 
     // ---- inside ----
@@ -303,7 +303,7 @@ impl<T> std::panic::RefUnwindSafe for Receiver<T> {}
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.chan.add_receiver();
+        self.chan.receivers.add();
         Self::new(self.chan.clone())
     }
 }
@@ -312,7 +312,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut slot = std::mem::take(&mut self.slot);
         self.give_up(&mut slot);
-        if self.chan.remove_receiver() {
+        if self.chan.receivers.remove() {
             self.chan.close();
             // Those that are sent by permits which are still there go with the channel.
             let mut rest = Rest(self);

@@ -359,7 +359,7 @@ impl<T, K> Sender<T, K> {
     /// assert_eq!(sender.strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.chan().senders()
+        self.chan().senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -371,6 +371,6 @@ impl<T, K> Sender<T, K> {
     /// assert_eq!(sender.weak_count(), 0);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.chan().weak_senders()
+        self.chan().weak_senders.count()
     }
 }

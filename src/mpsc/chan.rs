@@ -17,14 +17,11 @@
 //!
 //! So the receiver has got all there is when `values` is closed and empty.
 
-use std::{
-    sync::atomic::Ordering::{AcqRel, Relaxed},
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use super::list::List;
 use crate::{
-    loom::AtomicUsize,
+    ends::Ends,
     waiter_queue::{Left, MAX_PERMITS, Outcome, Queue, Slot},
 };
 
@@ -36,10 +33,10 @@ pub(crate) struct Chan<T> {
     list: List<T>,
     /// How many places there are in all.
     capacity: usize,
-    senders: AtomicUsize,
-    weak_senders: AtomicUsize,
+    pub(crate) senders: Ends,
+    pub(crate) weak_senders: Ends,
     /// With several receivers.
-    receivers: AtomicUsize,
+    pub(crate) receivers: Ends,
 }
 
 // A panic leaves a channel as it should be.
@@ -56,9 +53,9 @@ impl<T> Chan<T> {
             closed: Queue::gate(),
             list: List::new(),
             capacity,
-            senders: AtomicUsize::new(1),
-            weak_senders: AtomicUsize::new(0),
-            receivers: AtomicUsize::new(1),
+            senders: Ends::new(1),
+            weak_senders: Ends::new(0),
+            receivers: Ends::new(1),
         }
     }
 
@@ -190,70 +187,10 @@ impl<T> Chan<T> {
         self.closed.open();
     }
 
-    pub(crate) fn add_sender(&self) {
-        // ORDERING: Relaxed. The caller has one already.
-        let before = self.senders.fetch_add(1, Relaxed);
-        assert!(before <= isize::MAX as usize, "too many senders");
-    }
-
-    /// Adds a sender if there is one left.
-    pub(crate) fn try_add_sender(&self) -> bool {
-        // ORDERING: Relaxed, here and below. It only counts.
-        let mut count = self.senders.load(Relaxed);
-        while count > 0 {
-            match self
-                .senders
-                .compare_exchange_weak(count, count + 1, Relaxed, Relaxed)
-            {
-                Ok(_) => return true,
-                Err(now) => count = now,
-            }
-        }
-        false
-    }
-
     pub(crate) fn remove_sender(&self) {
-        // ORDERING: Release: what this sender has sent comes before the close; Acquire: and so does what the
-        // others have sent.
-        if self.senders.fetch_sub(1, AcqRel) == 1 {
+        // What all have sent comes before the close.
+        if self.senders.remove() {
             self.values.close();
         }
-    }
-
-    pub(crate) fn add_receiver(&self) {
-        // ORDERING: Relaxed. The caller has one already.
-        let before = self.receivers.fetch_add(1, Relaxed);
-        assert!(before <= isize::MAX as usize, "too many receivers");
-    }
-
-    /// Says whether it was the last one.
-    pub(crate) fn remove_receiver(&self) -> bool {
-        // ORDERING: AcqRel. What the others have received comes before what the last one drops.
-        self.receivers.fetch_sub(1, AcqRel) == 1
-    }
-
-    pub(crate) fn receivers(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.receivers.load(Relaxed)
-    }
-
-    pub(crate) fn senders(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.senders.load(Relaxed)
-    }
-
-    pub(crate) fn add_weak_sender(&self) {
-        // ORDERING: Relaxed. It only counts.
-        self.weak_senders.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn remove_weak_sender(&self) {
-        // ORDERING: Relaxed. It only counts.
-        self.weak_senders.fetch_sub(1, Relaxed);
-    }
-
-    pub(crate) fn weak_senders(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.weak_senders.load(Relaxed)
     }
 }

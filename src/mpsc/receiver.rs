@@ -225,7 +225,7 @@ impl<T> Receiver<T> {
     /// # drop(other);
     /// ```
     pub fn sender_strong_count(&self) -> usize {
-        self.chan.senders()
+        self.chan.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -239,7 +239,7 @@ impl<T> Receiver<T> {
     /// # drop(weak);
     /// ```
     pub fn sender_weak_count(&self) -> usize {
-        self.chan.weak_senders()
+        self.chan.weak_senders.count()
     }
 
     // ---- inside ----

@@ -34,7 +34,7 @@ impl<T, K> Sender<T, K> {
 
 impl<T, K> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
-        self.chan.add_sender();
+        self.chan.senders.add();
         Self::new(self.chan.clone())
     }
 }

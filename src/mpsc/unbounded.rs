@@ -130,7 +130,7 @@ impl<T, K> UnboundedSender<T, K> {
     /// assert_eq!(sender.strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.chan.senders()
+        self.chan.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -142,13 +142,13 @@ impl<T, K> UnboundedSender<T, K> {
     /// assert_eq!(sender.weak_count(), 0);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.chan.weak_senders()
+        self.chan.weak_senders.count()
     }
 }
 
 impl<T, K> Clone for UnboundedSender<T, K> {
     fn clone(&self) -> Self {
-        self.chan.add_sender();
+        self.chan.senders.add();
         Self::new(self.chan.clone())
     }
 }
@@ -175,7 +175,7 @@ pub struct WeakUnboundedSender<T, K = Mpsc> {
 
 impl<T, K> WeakUnboundedSender<T, K> {
     fn new(chan: Arc<Chan<T>>) -> Self {
-        chan.add_weak_sender();
+        chan.weak_senders.add();
         Self {
             chan,
             _kind: PhantomData,
@@ -194,7 +194,8 @@ impl<T, K> WeakUnboundedSender<T, K> {
     /// ```
     pub fn upgrade(&self) -> Option<UnboundedSender<T, K>> {
         self.chan
-            .try_add_sender()
+            .senders
+            .try_add()
             .then(|| UnboundedSender::new(self.chan.clone()))
     }
 
@@ -207,7 +208,7 @@ impl<T, K> WeakUnboundedSender<T, K> {
     /// assert_eq!(sender.downgrade().strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.chan.senders()
+        self.chan.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -219,7 +220,7 @@ impl<T, K> WeakUnboundedSender<T, K> {
     /// assert_eq!(sender.downgrade().weak_count(), 1);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.chan.weak_senders()
+        self.chan.weak_senders.count()
     }
 }
 
@@ -231,7 +232,7 @@ impl<T, K> Clone for WeakUnboundedSender<T, K> {
 
 impl<T, K> Drop for WeakUnboundedSender<T, K> {
     fn drop(&mut self) {
-        self.chan.remove_weak_sender();
+        self.chan.weak_senders.remove();
     }
 }
 

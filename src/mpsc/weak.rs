@@ -16,7 +16,7 @@ pub struct WeakSender<T, K = Mpsc> {
 
 impl<T, K> WeakSender<T, K> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Self {
-        chan.add_weak_sender();
+        chan.weak_senders.add();
         Self {
             chan,
             _kind: PhantomData,
@@ -36,7 +36,8 @@ impl<T, K> WeakSender<T, K> {
     /// ```
     pub fn upgrade(&self) -> Option<Sender<T, K>> {
         self.chan
-            .try_add_sender()
+            .senders
+            .try_add()
             .then(|| Sender::new(self.chan.clone()))
     }
 
@@ -49,7 +50,7 @@ impl<T, K> WeakSender<T, K> {
     /// assert_eq!(sender.downgrade().strong_count(), 1);
     /// ```
     pub fn strong_count(&self) -> usize {
-        self.chan.senders()
+        self.chan.senders.count()
     }
 
     /// Returns how many weak senders there are.
@@ -61,7 +62,7 @@ impl<T, K> WeakSender<T, K> {
     /// assert_eq!(sender.downgrade().weak_count(), 1);
     /// ```
     pub fn weak_count(&self) -> usize {
-        self.chan.weak_senders()
+        self.chan.weak_senders.count()
     }
 }
 
@@ -73,7 +74,7 @@ impl<T, K> Clone for WeakSender<T, K> {
 
 impl<T, K> Drop for WeakSender<T, K> {
     fn drop(&mut self) {
-        self.chan.remove_weak_sender();
+        self.chan.weak_senders.remove();
     }
 }
 

@@ -193,7 +193,7 @@ set_budget!([T] Receiver<T>, it => it.budget,
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.shared.add_receiver();
+        self.shared.receivers.add();
         Self::new(self.shared.clone(), self.seen)
     }
 }

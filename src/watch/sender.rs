@@ -60,7 +60,7 @@ impl<T> Sender<T> {
     /// assert!(sender.send(3).is_err());
     /// ```
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.shared.receivers() == 0 {
+        if self.shared.receivers.count() == 0 {
             return Err(SendError(value));
         }
         drop(self.shared.replace(value));
@@ -91,7 +91,7 @@ impl<T> Sender<T> {
     /// assert_eq!(other.has_changed(), Ok(false));
     /// ```
     pub fn subscribe(&self) -> Receiver<T> {
-        self.shared.add_receiver();
+        self.shared.receivers.add();
         let seen = self.shared.get().number();
         Receiver::new(self.shared.clone(), seen)
     }
@@ -145,7 +145,7 @@ impl<T> Sender<T> {
     /// # drop(other);
     /// ```
     pub fn receiver_count(&self) -> usize {
-        self.shared.receivers()
+        self.shared.receivers.count()
     }
 
     /// Returns how many senders there are.
@@ -157,7 +157,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.sender_count(), 1);
     /// ```
     pub fn sender_count(&self) -> usize {
-        self.shared.senders()
+        self.shared.senders.count()
     }
 
     /// Returns whether both send to the same receivers.
@@ -238,7 +238,7 @@ impl<T: Clone> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.add_sender();
+        self.shared.senders.add();
         Self::with(self.shared.clone())
     }
 }
@@ -273,7 +273,7 @@ pub struct Closed<'a, T> {
 
 impl<T> Closed<'_, T> {
     fn look(shared: &Shared<T>) -> Option<()> {
-        (shared.receivers() == 0).then_some(())
+        (shared.receivers.count() == 0).then_some(())
     }
 }
 

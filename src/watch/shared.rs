@@ -3,9 +3,10 @@
 //! The value is a [snapshot](crate::snapshot), with the number of its version. Receivers wait in `changed` for a
 //! version that they have not seen, and senders in `gone` for the last receiver to go.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::{
+    ends::Ends,
     loom::AtomicUsize,
     snapshot::{Prepared, Snapshot, Snapshots},
     waiter_queue::Queue,
@@ -18,8 +19,8 @@ pub(super) struct Shared<T> {
     /// Closed when all senders are gone.
     pub(super) changed: Queue,
     pub(super) gone: Queue,
-    receivers: AtomicUsize,
-    senders: AtomicUsize,
+    pub(super) receivers: Ends,
+    pub(super) senders: Ends,
 }
 
 // A panic leaves a channel as it should be.
@@ -37,8 +38,8 @@ impl<T> Shared<T> {
             version: AtomicUsize::new(0),
             changed: Queue::new(0),
             gone: Queue::new(0),
-            receivers: AtomicUsize::new(receivers),
-            senders: AtomicUsize::new(1),
+            receivers: Ends::new(receivers),
+            senders: Ends::new(1),
         }
     }
 
@@ -124,38 +125,15 @@ impl<T> Shared<T> {
 
     // ---- the ends ----
 
-    pub(super) fn receivers(&self) -> usize {
-        // ORDERING: Acquire pairs with `remove_receiver`.
-        self.receivers.load(Acquire)
-    }
-
-    pub(super) fn add_receiver(&self) {
-        // ORDERING: Relaxed. It only counts.
-        let before = self.receivers.fetch_add(1, Relaxed);
-        assert!(before <= isize::MAX as usize, "too many receivers");
-    }
-
     pub(super) fn remove_receiver(&self) {
-        // ORDERING: Release: what receivers have done comes before whoever sees that they are gone.
-        if self.receivers.fetch_sub(1, Release) == 1 {
+        if self.receivers.remove() {
             self.gone.notify_all();
         }
     }
 
-    pub(super) fn senders(&self) -> usize {
-        // ORDERING: Relaxed. A snapshot.
-        self.senders.load(Relaxed)
-    }
-
-    pub(super) fn add_sender(&self) {
-        // ORDERING: Relaxed. The caller has one already.
-        let before = self.senders.fetch_add(1, Relaxed);
-        assert!(before <= isize::MAX as usize, "too many senders");
-    }
-
     pub(super) fn remove_sender(&self) {
-        // ORDERING: AcqRel: what all have sent comes before the close.
-        if self.senders.fetch_sub(1, AcqRel) == 1 {
+        // What all have sent comes before the close.
+        if self.senders.remove() {
             self.changed.close();
         }
     }

@@ -26,6 +26,7 @@ impl Received {
         match result {
             Ok(Value(n, data)) => {
                 assert_eq!(data.read(), n + 1);
+                assert!(!self.values.contains(&n), "received twice");
                 self.values.push(n);
             }
             Err(RecvError::Lagged(count)) => self.missed += count as usize,
@@ -173,5 +174,28 @@ fn broadcast_sender_sees_what_receivers_have_done() {
         for thread in threads {
             thread.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn broadcast_receiver_hears_of_a_value_though_the_channel_goes_on() {
+    explore(3, || {
+        let (sender, mut receiver) = broadcast::channel(1);
+        let second = sender.clone();
+        let sending = spawn(move || {
+            send(&second, 1);
+            second
+        });
+        let probe = Probe::new();
+        let waker = probe.waker();
+        let mut cx = Context::from_waker(&waker);
+        let mut recv = pin!(receiver.recv());
+        let mut poll = recv.as_mut().poll(&mut cx);
+        let _open = sending.join().unwrap();
+        if poll.is_pending() {
+            assert_eq!(probe.wakes(), 1, "the receiver is lost");
+            poll = recv.as_mut().poll(&mut cx);
+        }
+        assert!(matches!(poll, Poll::Ready(Ok(Value(1, _)))));
     });
 }

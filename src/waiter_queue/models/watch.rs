@@ -225,3 +225,21 @@ fn watch_sender_hears_of_the_last_receiver() {
         }
     });
 }
+
+/// A value may be seen before it is announced. That it is announced late hides no later one.
+#[test]
+fn watch_late_announcement_hides_no_later_value() {
+    explore(3, || {
+        let (sender, mut receiver) = watch::channel(value(0));
+        let sendings = [1, 2].map(|n| {
+            let sender = sender.clone();
+            spawn(move || send(&sender, n))
+        });
+        let seen = receiver.borrow_and_update().check();
+        for sending in sendings {
+            sending.join().unwrap();
+        }
+        let last = receiver.borrow().check();
+        assert_eq!(receiver.has_changed(), Ok(last != seen));
+    });
+}
