@@ -229,7 +229,7 @@ fn watch_sender_hears_of_the_last_receiver() {
 /// A value may be seen before it is announced. That it is announced late hides no later one.
 #[test]
 fn watch_late_announcement_hides_no_later_value() {
-    explore(3, || {
+    explore(2, || {
         let (sender, mut receiver) = watch::channel(value(0));
         let sendings = [1, 2].map(|n| {
             let sender = sender.clone();
