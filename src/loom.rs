@@ -142,6 +142,7 @@ mod imp {
                 -> Result<usize, usize>;
         }
         AtomicU32 of u32 {
+            swap(value: u32, ordering: Ordering) -> u32;
             fetch_or(value: u32, ordering: Ordering) -> u32;
             fetch_and(value: u32, ordering: Ordering) -> u32;
             compare_exchange_weak(old: u32, new: u32, success: Ordering, failure: Ordering)

@@ -107,7 +107,7 @@ pub type WeakUnboundedSender<T> = mpsc::WeakUnboundedSender<T, Mpmc>;
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     check_capacity(capacity);
-    let chan = Arc::new(Chan::new(capacity));
+    let chan = Arc::new(Chan::shared(capacity));
     (Sender::new(chan.clone()), Receiver::new(chan))
 }
 
@@ -128,6 +128,6 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(receiver.try_recv(), Ok(0));
 /// ```
 pub fn unbounded_channel<T>() -> (UnboundedSender<T>, Receiver<T>) {
-    let chan = Arc::new(Chan::new(MAX_PERMITS));
+    let chan = Arc::new(Chan::shared(MAX_PERMITS));
     (UnboundedSender::new(chan.clone()), Receiver::new(chan))
 }

@@ -107,7 +107,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(receiver.try_recv(), Ok(0));
 /// ```
 pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-    let chan = Arc::new(Chan::new(MAX_PERMITS));
+    let chan = Arc::new(Chan::unbounded());
     (
         UnboundedSender::new(chan.clone()),
         UnboundedReceiver::new(Receiver::new(chan)),

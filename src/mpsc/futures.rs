@@ -25,13 +25,13 @@ impl<T> Stream for Receiver<T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.len(), self.is_at_end().then(|| self.len()))
+        (self.len(), self.is_over().then(|| self.len()))
     }
 }
 
 impl<T> FusedStream for Receiver<T> {
     fn is_terminated(&self) -> bool {
-        self.is_at_end() && self.is_empty()
+        self.is_over() && self.is_empty()
     }
 }
 

@@ -8,41 +8,43 @@
 //!    ┌───────┐     ┌───────┐     ┌───────┐     ┌───────┐     ┌───────┐
 //!    │ block ├────►│ block ├────►│ block ├────►│ block ├────►│ spare │
 //!    └───────┘     └───────┘     └───────┘     └───────┘     └───────┘
-//!      taken        taken and        published       being written
+//!      taken        taken and        written       being written
 //! ```
 //!
-//! A sender takes a number, writes the value into that slot, and sets `READY`. Values are to be *published*
-//! in the order of their numbers, without that a sender waits for another. So there is a baton, the bit
-//! `TURN` of one slot. Whoever has set both bits of a slot, `READY` or `TURN` second, has the baton: it
-//! passes it to the next slot, and goes on as long as it finds `READY` there. Then it says how many values
-//! it has published. A sender that is interrupted before `READY` holds up the values behind its own, and
-//! publishes them when it goes on; the others never wait.
+//! A sender takes a number, writes the value into that slot, and sets `READY`. How one receiver takes values is in
+//! [`single`], and how several do in [`shared`].
 //!
-//! Whoever has the baton moves `tail` to the next block. The receiver takes values that it knows to be
-//! published, and uses the blocks again. A sender reads `tail` after it has taken its number. When `tail`
-//! leaves a block, the numbers that have been taken by then are noted in the block: it may be used again when
-//! the receiver has all of these, for then their senders are done with it, and later ones never see it.
+//! **The tail** is where a sender begins to look for its slot, after it has taken its number. The sender of a block's
+//! first value moves the tail, past all blocks before its own whose values are all there: their senders look for
+//! nothing any more. If one of them is not there yet, the next block's first sender moves the tail.
 //!
-//! That is with one receiver. How several take values is in [`shared`].
+//! **Blocks are used again.** When the tail leaves a block, the numbers that have been taken by then are noted in the
+//! block. Later senders never see it. It may be used again when all values with these numbers were taken, for
+//! then their senders are done with it.
 //!
-//! Numbers, blocks and their use again are those of tokio's `sync::mpsc`; the baton takes the place of a
-//! receiver that looks at each slot.
+//! Numbers, blocks and their use again are those of tokio's `sync::mpsc`.
 
 mod shared;
+mod single;
 
 use std::{
     array,
     mem::MaybeUninit,
     ptr::null_mut,
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
 
 use crate::loom::{AtomicPtr, AtomicU32, AtomicUsize, SLOTS, UnsafeCell};
 
-/// The value is there.
+/// The value is there. The other bit of a slot's state is that of [`single`] or of [`shared`].
 const READY: u32 = 1;
-/// All values before this one are published.
-const TURN: u32 = 2;
+
+/// No number is given out any more. A bit of the number that is to be taken next.
+const CLOSED: usize = 1;
+/// From one number to the next.
+const STEP: usize = 2;
+/// The tail has left the block. A bit of the number that is noted then.
+const LEFT: usize = 1;
 
 /// How many blocks behind `tail` are looked at for a place to put a spare one.
 const SPARE: usize = 3;
@@ -56,7 +58,7 @@ struct Block<T> {
     /// The number of the first slot. Changed only while the block is nobody else's.
     start: UnsafeCell<usize>,
     next: AtomicPtr<Block<T>>,
-    /// The number that was to be taken next when `tail` left the block.
+    /// The number that was to be taken next when the tail left the block, and `LEFT`.
     left_at: AtomicUsize,
     /// With several receivers: how many values were taken, and whether the block is the front one.
     taken: AtomicUsize,
@@ -87,17 +89,41 @@ impl<T> Block<T> {
 
     /// The slot with this number, if it is in the block.
     fn slot(&self, number: usize) -> Option<&Slot<T>> {
-        self.slots.get(number.wrapping_sub(self.start()))
+        self.slots.get(number.wrapping_sub(self.start()) / STEP)
+    }
+
+    /// The number after the last one of the block.
+    fn end(&self) -> usize {
+        self.start().wrapping_add(SLOTS * STEP)
+    }
+
+    /// Whether all of its values have been written.
+    fn is_written(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of the sender: it has found its slot before.
+        let is_ready = |slot: &Slot<T>| slot.state.load(Acquire) & READY != 0;
+        self.slots.iter().all(is_ready)
+    }
+
+    /// The number before which senders may know the block, if the tail has left it.
+    fn known_until(&self) -> Option<usize> {
+        // ORDERING: Acquire pairs with the release in `advance`: the caller sees a tail behind this block.
+        let left_at = self.left_at.load(Acquire);
+        (left_at & LEFT != 0).then_some(left_at & !LEFT)
+    }
+
+    /// The next block, or null.
+    fn next_if_any(&self) -> *mut Self {
+        // ORDERING: Acquire pairs with the release of whoever has linked it.
+        self.next.load(Acquire)
     }
 
     /// The next block, which is made if there is none.
     fn next_or_new(&self) -> *mut Self {
-        // ORDERING: Acquire pairs with the release of whoever has linked it.
-        let next = self.next.load(Acquire);
+        let next = self.next_if_any();
         if !next.is_null() {
             return next;
         }
-        let new = Box::into_raw(Block::new(self.start().wrapping_add(SLOTS)));
+        let new = Box::into_raw(Block::new(self.end()));
         // ORDERING: Release publishes the block, Acquire as above.
         match self
             .next
@@ -113,7 +139,17 @@ impl<T> Block<T> {
     }
 }
 
-/// The receiver's side, or the receivers'.
+/// The senders' side, in a line of its own.
+#[repr(align(64))]
+struct Tail<T> {
+    /// The number that the next sender takes, and `CLOSED`.
+    number: AtomicUsize,
+    /// The block at which a sender begins to look for its slot.
+    block: AtomicPtr<Block<T>>,
+}
+
+/// The receiver's side, or the receivers', in a line of its own.
+#[repr(align(64))]
 struct Head<T> {
     /// The number that is to be taken next.
     number: AtomicUsize,
@@ -122,17 +158,16 @@ struct Head<T> {
     block: AtomicPtr<Block<T>>,
     /// The first block that is not used again yet. The receiver's; or of whoever makes a block the front one.
     free: UnsafeCell<*mut Block<T>>,
+    /// The number after the last one that was given out, once the list is closed.
+    end: AtomicUsize,
 }
 
 pub(super) struct List<T> {
-    /// The number that the next sender takes.
-    next: AtomicUsize,
-    /// The block in which the baton is.
-    tail: AtomicPtr<Block<T>>,
+    tail: Tail<T>,
     head: Head<T>,
 }
 
-// SAFETY: values go from thread to thread, so they have to be `Send`; each is accessed by its sender until it is published,
+// SAFETY: values go from thread to thread, so they have to be `Send`; each is accessed by its sender until it is there,
 // and by the receiver that has its number after that. What is free is accessed by one thread at a time.
 unsafe impl<T: Send> Send for List<T> {}
 // SAFETY: as above.
@@ -140,137 +175,131 @@ unsafe impl<T: Send> Sync for List<T> {}
 
 impl<T> List<T> {
     pub(super) fn new() -> Self {
-        let block = Block::new(0);
-        // ORDERING: Relaxed. Nobody else has it.
-        block.slots[0].state.store(TURN, Relaxed);
-        block.taken.store(shared::FRONT, Relaxed);
-        let block = Box::into_raw(block);
+        let block = Box::into_raw(Block::new(0));
         Self {
-            next: AtomicUsize::new(0),
-            tail: AtomicPtr::new(block),
+            tail: Tail {
+                number: AtomicUsize::new(0),
+                block: AtomicPtr::new(block),
+            },
             head: Head {
                 number: AtomicUsize::new(0),
                 block: AtomicPtr::new(block),
                 free: UnsafeCell::new(block),
+                end: AtomicUsize::new(0),
             },
         }
     }
 
-    /// Appends a value. Returns how many values this has published: none if those before are not yet.
-    pub(super) fn push(&self, value: T) -> usize {
-        // ORDERING: Acquire pairs with the release in `leave`: who comes after it sees the new tail.
-        let number = self.next.fetch_add(1, Acquire);
-        // ORDERING: Acquire pairs with the release in `leave`: the block is seen as it was made.
-        let mut block = self.tail.load(Acquire);
-        let slot = loop {
-            // SAFETY: a block with unpublished numbers, of which this is one, or one before it that was the tail
-            // when this number had been taken: neither is used again before the number is published.
-            let it = unsafe { &*block };
-            match it.slot(number) {
-                Some(slot) => break slot,
-                None => block = it.next_or_new(),
-            }
-        };
-        // SAFETY: the number is this call's alone, and not published.
-        slot.value.with_mut(|it| unsafe {
-            (*it).write(value);
-        });
-        // ORDERING: Acquire pairs with the release of whoever has set `TURN`, Release publishes the value to
-        // whoever sets it later.
-        if slot.state.load(Acquire) & TURN != 0 {
-            // ORDERING: Relaxed. It has the baton, and publishes this with the value.
-            slot.state.store(READY | TURN, Relaxed);
-        } else if slot.state.fetch_or(READY, AcqRel) & TURN == 0 {
-            return 0;
-        }
-        self.publish(block, number)
+    // ---- numbers ----
+
+    /// Takes a number to send by, if the list is not closed. A value has to be put there.
+    pub(super) fn take_number(&self) -> Option<usize> {
+        // ORDERING: Acquire pairs with the release in `advance`: who comes after it sees the new tail; and with the one
+        // in `close`.
+        let number = self.tail.number.fetch_add(STEP, Acquire);
+        (number & CLOSED == 0).then_some(number)
     }
 
-    /// Passes on the baton, which the caller has got at `number`, and returns how many it has published.
-    fn publish(&self, mut block: *mut Block<T>, number: usize) -> usize {
-        let mut count = 0;
-        loop {
-            count += 1;
-            let next = number.wrapping_add(count);
-            // SAFETY: it has the baton, or had it a moment ago, and what has been published on the way is not
-            // known to the receiver yet.
-            let it = unsafe { &*block };
-            let slot = match it.slot(next) {
-                Some(slot) => slot,
-                None => {
-                    block = it.next_or_new();
-                    self.leave(it, block);
-                    // SAFETY: as above.
-                    &unsafe { &*block }.slots[0]
-                }
-            };
-            // ORDERING: Release passes on what this thread and those before it have published; Acquire takes
-            // over the value of a sender that was faster.
-            if slot.state.fetch_or(TURN, AcqRel) & READY == 0 {
-                return count;
-            }
+    /// Gives out no more numbers. For the only receiver, once.
+    pub(super) fn close(&self) {
+        // ORDERING: Release: what came before the close happened before a send is refused.
+        let end = self.tail.number.fetch_or(CLOSED, Release);
+        if end & CLOSED == 0 {
+            // ORDERING: Relaxed. The receiver's alone.
+            self.head.end.store(end, Relaxed);
         }
     }
 
-    /// Moves the tail from `block`, all of whose values are published, to `next`. For whoever has the baton.
-    fn leave(&self, block: &Block<T>, next: *mut Block<T>) {
-        // ORDERING: Release publishes the block to those who find it here.
-        self.tail.store(next, Release);
-        // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new tail.
-        let taken = self.next.fetch_add(0, Release);
-        // ORDERING: Relaxed. The receiver looks when it has a value of the next block, which is published later.
-        block.left_at.store(taken, Relaxed);
+    /// Whether no more numbers are given out.
+    pub(super) fn is_closed(&self) -> bool {
+        // ORDERING: Acquire pairs with the release in `close`.
+        self.tail.number.load(Acquire) & CLOSED != 0
     }
 
-    /// Takes the next value.
-    ///
-    /// # Safety
-    ///
-    /// For the only receiver, which knows that the value is published.
-    pub(super) unsafe fn pop(&self) -> T {
-        // ORDERING: Relaxed, for all of the head: it is the receiver's alone.
-        let number = self.head.number.load(Relaxed);
-        // SAFETY: a block that has values which are not taken, or the one before.
-        let mut block = unsafe { &*self.head.block.load(Relaxed) };
-        let slot = match block.slot(number) {
-            Some(slot) => slot,
-            None => {
-                // ORDERING: Relaxed. One of its values is published, and whoever did that had found the block.
-                let next = block.next.load(Relaxed);
-                self.head.block.store(next, Relaxed);
-                self.use_again(next, |block| block.left_at.load(Relaxed), number);
-                // SAFETY: as above.
-                block = unsafe { &*next };
-                &block.slots[0]
-            }
-        };
-        // SAFETY: published, and taken once.
-        let value = slot.value.with(|it| unsafe { (*it).assume_init_read() });
-        self.head.number.store(number.wrapping_add(1), Relaxed);
-        value
+    /// Whether no more numbers are given out, and the receiver has taken all values. For the only receiver.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_closed() && self.left() == 0
     }
 
-    /// How many values have numbers and were not taken. All of them are published if no sender is at work.
+    /// How many values have numbers and were not taken. All of them are there if no sender is at work.
     pub(super) fn left(&self) -> usize {
-        // ORDERING: Relaxed. Whoever has seen that no sender is at work has acquired what they did.
-        let end = self.next.load(Relaxed);
+        // ORDERING: Relaxed, all. Whoever has seen that no sender is at work has acquired what they did.
+        let mut end = self.tail.number.load(Relaxed);
+        if end & CLOSED != 0 {
+            end = self.head.end.load(Relaxed);
+        }
         let left = end.wrapping_sub(self.head.number.load(Relaxed));
         // Several receivers may have asked for more than there was.
-        (left as isize).max(0) as usize
+        (left as isize).max(0) as usize / STEP
+    }
+
+    // ---- blocks ----
+
+    /// The slot with this number, and its block, for the sender that has taken it.
+    fn find(&self, number: usize) -> (*mut Block<T>, &Slot<T>) {
+        // ORDERING: Acquire pairs with the release in `advance`: the block is seen as it was made.
+        let tail = self.tail.block.load(Acquire);
+        let mut block = tail;
+        loop {
+            // SAFETY: the tail when this number had been taken, or one behind it: none is used again before the number's
+            // value is taken.
+            let it = unsafe { &*block };
+            if let Some(slot) = it.slot(number) {
+                if number == it.start() && block != tail {
+                    self.advance(tail, block);
+                }
+                return (block, slot);
+            }
+            block = it.next_or_new();
+        }
+    }
+
+    /// Moves the tail from `tail` on, past blocks that are written, up to `end`. For a sender that has found both,
+    /// and has not written its value.
+    fn advance(&self, mut tail: *mut Block<T>, end: *mut Block<T>) {
+        while tail != end {
+            // SAFETY: as in `find`.
+            let block = unsafe { &*tail };
+            if !block.is_written() {
+                return;
+            }
+            // ORDERING: Relaxed. The caller has come this way.
+            let next = block.next.load(Relaxed);
+            // ORDERING: Release publishes the block to those who find it here. Relaxed if another sender is faster.
+            if self
+                .tail
+                .block
+                .compare_exchange(tail, next, Release, Relaxed)
+                .is_err()
+            {
+                return;
+            }
+            // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new tail.
+            let taken = self.tail.number.fetch_add(0, Release);
+            // ORDERING: Release, for `known_until`.
+            block.left_at.store(taken & !CLOSED | LEFT, Release);
+            tail = next;
+        }
     }
 
     /// Links the blocks before `end` that everybody is done with behind the tail. All values before `done` were
-    /// taken, and `known_until` says whose numbers, those before it, may have known a block.
+    /// taken, and `known_until` says whose numbers, those before it, may have known a block, once that is known.
     ///
     /// For the receiver, or for whoever has just made `end` the front block.
-    fn use_again(&self, end: *mut Block<T>, known_until: impl Fn(&Block<T>) -> usize, done: usize) {
+    fn use_again(
+        &self,
+        end: *mut Block<T>,
+        known_until: impl Fn(&Block<T>) -> Option<usize>,
+        done: usize,
+    ) {
         self.head.free.with_mut(|free| {
             // SAFETY: the caller's alone.
             let free = unsafe { &mut *free };
             while *free != end {
                 // SAFETY: the list's, in front of the head, and not used again yet.
                 let block = unsafe { &**free };
-                if (done.wrapping_sub(known_until(block)) as isize) < 0 {
+                let is_done = |known_until| done.wrapping_sub(known_until) as isize >= 0;
+                if !known_until(block).is_some_and(is_done) {
                     return;
                 }
                 // ORDERING: Relaxed. Published long ago.
@@ -289,14 +318,15 @@ impl<T> List<T> {
             slot.state.store(0, Relaxed);
         }
         block.taken.store(0, Relaxed);
+        block.left_at.store(0, Relaxed);
         block.next.store(null_mut(), Relaxed);
         // ORDERING: Acquire: its start is looked at.
-        let mut last = self.tail.load(Acquire);
+        let mut last = self.tail.block.load(Acquire);
         let block = Box::into_raw(block);
         for _ in 0..SPARE {
             // SAFETY: at or behind the tail, and only the caller uses blocks again.
             let it = unsafe { &*last };
-            let start = it.start().wrapping_add(SLOTS);
+            let start = it.end();
             // SAFETY: nobody else knows it.
             unsafe { (*block).start.with_mut(|it| *it = start) };
             // ORDERING: Release publishes the block, Acquire is for the start of the next one.
@@ -350,7 +380,7 @@ impl<T> Values<'_, T> {
     fn drop_all(&mut self) {
         while self.count > 0 {
             self.count -= 1;
-            // SAFETY: all senders are gone, so what has a number is published; and so is the receiver.
+            // SAFETY: all senders are gone, so what has a number is there; and so is the receiver.
             drop(unsafe { self.list.pop() });
         }
     }

@@ -1,7 +1,7 @@
 //! The end that receives.
 
 use std::{
-    fmt,
+    fmt, iter,
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +9,7 @@ use super::{chan::Chan, error::TryRecvError};
 use crate::{
     budget::{Budget, set_budget},
     loom::Arc,
-    waiter_queue::{Left, Outcome, Slot},
+    waiter_queue::Slot,
 };
 
 /// The receiving end of a [bounded channel](super::channel).
@@ -22,8 +22,6 @@ pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     /// The wait for a value. Idle when there is none.
     slot: Slot,
-    /// Values that it has permits for.
-    ready: usize,
     budget: Budget,
 }
 
@@ -32,7 +30,6 @@ impl<T> Receiver<T> {
         Self {
             chan,
             slot: Slot::Idle,
-            ready: 0,
             budget: Budget::new(),
         }
     }
@@ -58,18 +55,14 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        if self.get_ready() {
-            return Ok(self.take());
+        if let Some(value) = self.take() {
+            return Ok(value);
+        }
+        if !self.is_over() {
+            return Err(TryRecvError::Empty);
         }
         // What came before the close is there by now.
-        if self.chan.values.is_no_wait() {
-            return if self.get_ready() {
-                Ok(self.take())
-            } else {
-                Err(TryRecvError::Disconnected)
-            };
-        }
-        Err(TryRecvError::Empty)
+        self.take().ok_or(TryRecvError::Disconnected)
     }
 
     /// Polls for the next value: [`recv`](Self::recv) for those who write futures by hand.
@@ -88,8 +81,11 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let is_there = ready!(self.poll_ready(cx));
-        Poll::Ready(is_there.then(|| self.take()))
+        let value = ready!(self.poll_take(cx));
+        if value.is_some() {
+            self.chan.give_places(1);
+        }
+        Poll::Ready(value)
     }
 
     /// Polls for up to `limit` values: [`recv_many`](Self::recv_many) for those who write futures by hand.
@@ -112,10 +108,15 @@ impl<T> Receiver<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        if limit == 0 || !ready!(self.poll_ready(cx)) {
+        if limit == 0 {
             return Poll::Ready(0);
         }
-        Poll::Ready(self.take_many(buffer, limit))
+        buffer.reserve(1);
+        let Some(first) = ready!(self.poll_take(cx)) else {
+            return Poll::Ready(0);
+        };
+        buffer.push(first);
+        Poll::Ready(1 + self.take_many_after(1, buffer, limit - 1))
     }
 
     // ---- the channel ----
@@ -167,14 +168,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.len(), 1);
     /// ```
     pub fn len(&self) -> usize {
-        if self.chan.values.is_no_wait() {
-            return self.chan.left();
-        }
-        let granted = match &self.slot {
-            Slot::Waiting(ticket) if ticket.is_granted() => 1,
-            _ => 0,
-        };
-        self.ready + granted + self.chan.values.permits().max(0) as usize
+        self.chan.left()
     }
 
     /// Returns whether there is no value to be received.
@@ -186,7 +180,8 @@ impl<T> Receiver<T> {
     /// assert!(receiver.is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        // SAFETY: this is the only receiver, and borrowed.
+        !unsafe { self.chan.has_next() }
     }
 
     /// Returns how many values could be sent at the moment without waiting.
@@ -248,100 +243,64 @@ impl<T> Receiver<T> {
         &self.budget
     }
 
-    /// Gets permits for values that are there, if it has none. Says whether it has one.
-    fn get_ready(&mut self) -> bool {
-        if self.ready > 0 {
-            return true;
-        }
-        let values = &self.chan.values;
-        if let Slot::Waiting(ticket) = &self.slot {
-            if !ticket.is_done() && !values.is_no_wait() {
-                return false;
-            }
-            if self.leave() {
-                return true;
-            }
-        }
-        let values = &self.chan.values;
-        self.ready = if values.is_no_wait() {
-            // All that was sent is there. (A sender may still be about to take off the permit that this receiver
-            // was handed last, so the permits are not to be counted.)
-            self.chan.left()
-        } else {
-            values.take_up_to(usize::MAX)
-        };
-        self.ready > 0
-    }
-
-    /// Waits until it has a permit. Yields `false` if there will be none.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.budget.is_spent(cx) {
-            return Poll::Pending;
-        }
-        if !self.get_ready() {
-            let poll = self.chan.values.poll_take(&mut self.slot, 1, cx);
-            let Poll::Ready(outcome) = poll else {
-                self.budget.refill();
-                return Poll::Pending;
-            };
-            self.slot = Slot::Idle;
-            if outcome == Some(Outcome::Granted) {
-                self.ready = 1;
-            } else if !self.get_ready() {
-                return Poll::Ready(false);
-            }
-        }
-        self.budget.spend();
-        Poll::Ready(true)
-    }
-
-    /// Ends its wait, if it has one. A permit that it got stays with it.
+    /// Ends a wait that the caller does not go on with.
     pub(super) fn stop_waiting(&mut self) {
         if let Slot::Waiting(_) = self.slot {
-            self.leave();
+            self.chan.values.leave(&mut self.slot);
+            self.slot = Slot::Idle;
         }
     }
 
-    /// Whether there will be no more values than there are.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.chan.values.is_no_wait()
+    /// Whether no more values will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.chan.is_over()
     }
 
-    /// Ends its wait. Keeps the permit, if it got one, and says so.
-    fn leave(&mut self) -> bool {
-        let left = self.chan.values.leave(&mut self.slot);
-        self.slot = Slot::Idle;
-        if left == Left::With(Outcome::Granted) {
-            self.ready += 1;
-            return true;
-        }
-        false
-    }
-
-    /// Takes the value that it has a permit for.
-    fn take(&mut self) -> T {
-        self.ready -= 1;
-        // SAFETY: this is the receiver, and it had a permit.
+    /// Takes the next value, if it is there.
+    fn take(&mut self) -> Option<T> {
+        // SAFETY: this is the only receiver.
         let value = unsafe { self.chan.take() };
-        self.chan.give_places(1);
+        if value.is_some() {
+            self.chan.give_places(1);
+        }
         value
     }
 
-    /// Takes up to `limit` values that it has permits for, or can have.
-    pub(super) fn take_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let mut taken = 0;
-        while taken < limit && self.get_ready() {
-            let count = self.ready.min(limit - taken);
-            buffer.reserve(count);
-            for _ in 0..count {
-                self.ready -= 1;
-                // SAFETY: this is the receiver, and it had a permit.
-                buffer.push(unsafe { self.chan.take() });
-            }
-            self.chan.give_places(count);
-            taken += count;
+    /// Waits for the next value, and takes it. Its place is not given back.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.budget.is_spent(cx) {
+            return Poll::Pending;
         }
-        taken
+        // SAFETY: this is the only receiver.
+        let Poll::Ready(value) = (unsafe { self.chan.poll_take(&mut self.slot, cx) }) else {
+            self.budget.refill();
+            return Poll::Pending;
+        };
+        self.slot = Slot::Idle;
+        if value.is_some() {
+            self.budget.spend();
+        }
+        Poll::Ready(value)
+    }
+
+    /// Takes up to `limit` values that are there.
+    pub(super) fn take_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        self.take_many_after(0, buffer, limit)
+    }
+
+    /// The same, and gives the places of `before` more values back.
+    fn take_many_after(&mut self, before: usize, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let most = self.chan.left().min(limit);
+        buffer.reserve(most);
+        // SAFETY: this is the only receiver.
+        let values = iter::from_fn(|| unsafe { self.chan.take() });
+        let len = buffer.len();
+        buffer.extend(values.take(most));
+        let count = buffer.len() - len;
+        if before + count > 0 {
+            self.chan.give_places(before + count);
+        }
+        count
     }
 }
 
@@ -367,8 +326,8 @@ struct Rest<'a, T>(&'a mut Receiver<T>);
 
 impl<T> Rest<'_, T> {
     fn drop_all(&mut self) {
-        while self.0.get_ready() {
-            drop(self.0.take());
+        while let Some(value) = self.0.take() {
+            drop(value);
         }
     }
 }

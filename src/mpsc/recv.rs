@@ -221,7 +221,7 @@ impl<T> Wait for RecvMany<'_, T> {
             return Some(count);
         }
         // What came before the close is there by now.
-        let is_over = self.receiver.is_at_end();
+        let is_over = self.receiver.is_over();
         is_over.then(|| self.receiver.take_many(self.buffer, self.limit))
     }
 }

@@ -52,17 +52,7 @@ impl<T, K> UnboundedSender<T, K> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// ```
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        while !self.chan.try_take_places(1) {
-            if self.chan.is_closed() {
-                return Err(SendError(value));
-            }
-            assert!(
-                self.chan.capacity() > 0,
-                "more values were sent than an unbounded channel can count; receive some"
-            );
-        }
-        self.chan.send(value);
-        Ok(())
+        self.chan.send_unbounded(value).map_err(SendError)
     }
 
     /// Waits until the receiver is dropped, or has closed the channel.

@@ -70,8 +70,19 @@ impl Queue {
         cx: &Context<'_>,
         mut look: impl FnMut() -> Option<R>,
     ) -> Poll<Option<R>> {
+        self.poll_until_with(slot, cx, |_| look())
+    }
+
+    /// The same. `look` is told whether the caller has begun to wait.
+    #[inline]
+    pub(crate) fn poll_until_with<R>(
+        &self,
+        slot: &mut Slot,
+        cx: &Context<'_>,
+        mut look: impl FnMut(bool) -> Option<R>,
+    ) -> Poll<Option<R>> {
         loop {
-            if let Some(found) = look() {
+            if let Some(found) = look(false) {
                 self.leave(slot);
                 return Poll::Ready(Some(found));
             }
@@ -80,11 +91,11 @@ impl Queue {
                 // Told to look again.
                 Poll::Ready(Some(_)) => *slot = Slot::Idle,
                 // What came before the close can be seen by now.
-                Poll::Ready(None) => return Poll::Ready(look()),
+                Poll::Ready(None) => return Poll::Ready(look(false)),
             }
         }
         // A change that came just before the arrival has been announced to others only.
-        let Some(found) = look() else {
+        let Some(found) = look(true) else {
             return Poll::Pending;
         };
         self.leave(slot);

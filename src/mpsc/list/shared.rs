@@ -1,5 +1,11 @@
 //! Taking values with several receivers.
 //!
+//! Values are *published* in the order of their numbers, without that a sender waits for another. So there is a
+//! baton, the bit `TURN` of one slot. Whoever has set both bits of a slot, `READY` or `TURN` second, has the baton: it
+//! passes it to the next slot, and goes on as long as it finds `READY` there. Then it says how many values
+//! it has published, and there is a permit for each. A sender that is interrupted before `READY` holds up the values
+//! behind its own, and publishes them when it goes on; the others never wait.
+//!
 //! A receiver that has a permit takes the next number, which is published: there are no more permits than
 //! published values. It looks for the number's block from the *front* on, the first one of which not all values
 //! were taken, reads the value, and counts it in the block. Whoever counts the last one of the front block makes
@@ -19,13 +25,70 @@ use std::{
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
-use super::{Block, List, READY};
+use super::{Block, List, READY, STEP};
 use crate::loom::SLOTS;
+
+/// All values before this one are published.
+const TURN: u32 = 2;
 
 /// In a block's `taken`: it is the front one.
 pub(super) const FRONT: usize = 1 << 16;
 
 impl<T> List<T> {
+    /// A list for several receivers.
+    pub(in crate::mpsc) fn new_shared() -> Self {
+        let list = Self::new();
+        // ORDERING: Relaxed, all. Nobody else has it.
+        // SAFETY: the list's first block.
+        let block = unsafe { &*list.head.block.load(Relaxed) };
+        block.slots[0].state.store(TURN, Relaxed);
+        block.taken.store(FRONT, Relaxed);
+        list
+    }
+
+    /// Puts a value. Returns how many values this has published: none if those before are not yet.
+    pub(in crate::mpsc) fn put_shared(&self, number: usize, value: T) -> usize {
+        let (block, slot) = self.find(number);
+        // SAFETY: the number is this call's alone, and not published.
+        slot.value.with_mut(|it| unsafe {
+            (*it).write(value);
+        });
+        // ORDERING: Acquire pairs with the release of whoever has set `TURN`, Release publishes the value to
+        // whoever sets it later.
+        if slot.state.load(Acquire) & TURN != 0 {
+            // ORDERING: Release is for the sender that moves the tail. Who publishes it is this one.
+            slot.state.store(READY | TURN, Release);
+        } else if slot.state.fetch_or(READY, AcqRel) & TURN == 0 {
+            return 0;
+        }
+        self.publish(block, number)
+    }
+
+    /// Passes on the baton, which the caller has got at `number`, and returns how many it has published.
+    fn publish(&self, mut block: *mut Block<T>, mut number: usize) -> usize {
+        let mut count = 0;
+        loop {
+            count += 1;
+            number = number.wrapping_add(STEP);
+            // SAFETY: it has the baton, or had it a moment ago, and what has been published on the way is not
+            // known to the receivers yet.
+            let it = unsafe { &*block };
+            let slot = match it.slot(number) {
+                Some(slot) => slot,
+                None => {
+                    block = it.next_or_new();
+                    // SAFETY: as above.
+                    &unsafe { &*block }.slots[0]
+                }
+            };
+            // ORDERING: Release passes on what this thread and those before it have published; Acquire takes
+            // over the value of a sender that was faster.
+            if slot.state.fetch_or(TURN, AcqRel) & READY == 0 {
+                return count;
+            }
+        }
+    }
+
     /// Takes the next value. None is there if the channel was closed meanwhile, and others have taken it.
     ///
     /// # Safety
@@ -34,7 +97,7 @@ impl<T> List<T> {
     pub(in crate::mpsc) unsafe fn pop_shared(&self) -> Option<T> {
         // ORDERING: Acquire pairs with the release in `pass`: who comes after it sees the new front; and with
         // the one in `pop_left`, by which others have been faster.
-        let number = self.head.number.fetch_add(1, Acquire);
+        let number = self.head.number.fetch_add(STEP, Acquire);
         // SAFETY: by the permit, the value is published; if permits do not count any more, `take` looks.
         unsafe { self.take(number) }
     }
@@ -47,14 +110,14 @@ impl<T> List<T> {
     /// [`pop`](Self::pop).
     pub(in crate::mpsc) unsafe fn pop_left(&self) -> Option<T> {
         // ORDERING: Relaxed. The caller has acquired all sends.
-        let end = self.next.load(Relaxed);
+        let end = self.tail.number.load(Relaxed);
         // ORDERING: Relaxed, here and on failure. The compare-exchange decides.
         let mut number = self.head.number.load(Relaxed);
         while (end.wrapping_sub(number) as isize) > 0 {
             // ORDERING: Acquire as in `pop_shared`; Release hands on that all is published.
             match self.head.number.compare_exchange_weak(
                 number,
-                number.wrapping_add(1),
+                number.wrapping_add(STEP),
                 AcqRel,
                 Relaxed,
             ) {
@@ -113,12 +176,12 @@ impl<T> List<T> {
             // SAFETY: the front block, of whose values none has been counted as the last.
             block = unsafe { &*next };
             let start = block.start();
-            // ORDERING: Relaxed. Who has seen a block's last value taken has acquired what its sender did.
+            // ORDERING: Relaxed. Those who pass blocks do so one after the other.
             let known_until = |block: &Block<T>| {
-                let (left, passed) = (block.left_at.load(Relaxed), block.passed_at.load(Relaxed));
+                let (left, passed) = (block.known_until()?, block.passed_at.load(Relaxed));
                 let of_senders = left.wrapping_sub(start) as isize;
                 let of_receivers = passed.wrapping_sub(start) as isize;
-                start.wrapping_add_signed(max(of_senders, of_receivers))
+                Some(start.wrapping_add_signed(max(of_senders, of_receivers)))
             };
             self.use_again(next, known_until, start);
             // ORDERING: Release hands on what is the front's; Acquire as in `take`.
