@@ -236,16 +236,26 @@ impl<T> List<T> {
     // ---- blocks ----
 
     /// The slot with this number, and its block, for the sender that has taken it.
+    #[inline]
     fn find(&self, number: usize) -> (*mut Block<T>, &Slot<T>) {
         // ORDERING: Acquire pairs with the release in `advance`: the block is seen as it was made.
         let tail = self.tail.block.load(Acquire);
+        // SAFETY: the tail when this number had been taken, or one behind it: it is not used again before the number's
+        // value is taken.
+        match unsafe { &*tail }.slot(number) {
+            Some(slot) => (tail, slot),
+            None => self.find_behind(tail, number),
+        }
+    }
+
+    #[cold]
+    fn find_behind(&self, tail: *mut Block<T>, number: usize) -> (*mut Block<T>, &Slot<T>) {
         let mut block = tail;
         loop {
-            // SAFETY: the tail when this number had been taken, or one behind it: none is used again before the number's
-            // value is taken.
+            // SAFETY: as in `find`.
             let it = unsafe { &*block };
             if let Some(slot) = it.slot(number) {
-                if number == it.start() && block != tail {
+                if number == it.start() {
                     self.advance(tail, block);
                 }
                 return (block, slot);

@@ -103,16 +103,15 @@ impl<T> List<T> {
     ) -> Option<&Slot<T>> {
         // SAFETY: the block of a value that is not taken, or the one before.
         let block = unsafe { &*self.head.block.load(Relaxed) };
-        if let Some(slot) = block.slot(number) {
-            return Some(slot);
-        }
-        let next = next_of(block);
-        if next.is_null() {
-            return None;
-        }
-        self.head.block.store(next, Relaxed);
-        self.use_again(next, Block::known_until, number);
-        // SAFETY: as above.
-        Some(&unsafe { &*next }.slots[0])
+        block.slot(number).or_else(|| {
+            let next = next_of(block);
+            if next.is_null() {
+                return None;
+            }
+            self.head.block.store(next, Relaxed);
+            self.use_again(next, Block::known_until, number);
+            // SAFETY: as above.
+            unsafe { &*next }.slots.first()
+        })
     }
 }

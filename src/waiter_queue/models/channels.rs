@@ -249,6 +249,136 @@ fn mpsc_close_and_send_agree_on_what_was_sent() {
 }
 
 #[test]
+fn mpsc_close_and_unbounded_sends_agree_on_what_was_sent() {
+    explore(2, || {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let _kept = sender.clone();
+        let sendings = [0, 1].map(|from| {
+            let sender = sender.clone();
+            spawn(move || usize::from(sender.send(value(from, 0)).is_ok()))
+        });
+        receiver.close();
+        assert!(receiver.is_closed());
+        assert!(sender.send(value(2, 0)).is_err(), "sent after the close");
+        let mut received = Received::default();
+        let mut sendings = Some(sendings);
+        let mut sent = 0;
+        loop {
+            let (probe, poll) = poll(&mut receiver);
+            match poll {
+                Poll::Ready(Some(value)) => received.add(value),
+                Poll::Ready(None) => break,
+                Poll::Pending => {
+                    let sendings = sendings.take().expect("all have sent");
+                    sent = sendings.map(|it| it.join().unwrap()).iter().sum();
+                    assert_eq!(probe.wakes(), 1, "the receiver is lost");
+                }
+            }
+        }
+        if let Some(sendings) = sendings {
+            sent = sendings.map(|it| it.join().unwrap()).iter().sum();
+        }
+        assert_eq!(received.count(), sent, "a value in doubt");
+        assert!(matches!(
+            receiver.try_recv(),
+            Err(TryRecvError::Disconnected)
+        ));
+    });
+}
+
+#[test]
+fn mpsc_unbounded_end_is_not_before_what_was_sent() {
+    explore(3, || {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let _kept = sender.clone();
+        let sending = spawn(move || usize::from(sender.send(value(0, 0)).is_ok()));
+        receiver.close();
+        let mut received = Received::default();
+        let ended = loop {
+            match receiver.try_recv() {
+                Ok(value) => received.add(value),
+                Err(error) => break error == TryRecvError::Disconnected,
+            }
+        };
+        let sent = sending.join().unwrap();
+        assert!(!ended || received.count() == sent, "sent after the end");
+        drain(&mut receiver, &mut received);
+        assert_eq!(received.count(), sent);
+    });
+}
+
+/// What the sender did before it saw that the channel is closed is its own; what the receiver did before the close
+/// is seen by a sender that is refused.
+#[test]
+fn mpsc_refused_sender_sees_what_came_before_the_close() {
+    for asks in [false, true] {
+        explore(3, move || {
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            let data = Arc::new(Data::new());
+            let closing = spawn({
+                let data = data.clone();
+                move || {
+                    data.add(1);
+                    receiver.close();
+                    receiver
+                }
+            });
+            let refused = if asks {
+                sender.is_closed()
+            } else {
+                sender.send(value(0, 0)).is_err()
+            };
+            if refused {
+                assert_eq!(data.read(), 1);
+            }
+            drop(closing.join().unwrap());
+        });
+    }
+}
+
+#[test]
+fn mpsc_dropped_receiver_and_an_unbounded_send_lose_no_value() {
+    explore(3, || {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let sent = value(0, 0);
+        let kept = sent.2.clone();
+        let dropping = spawn(move || drop(receiver));
+        drop(sender.send(sent));
+        drop(sender);
+        dropping.join().unwrap();
+        assert!(Arc::try_unwrap(kept).is_ok(), "the value is left");
+    });
+}
+
+/// The wait begins, ends, and begins again at the next value, while two send.
+#[test]
+fn mpsc_receiver_waits_for_one_value_after_the_other() {
+    explore(2, || {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut sendings: Vec<_> = (0..2)
+            .map(|from| {
+                let sender = sender.clone();
+                spawn(move || sender.send(value(from, 0)).is_ok())
+            })
+            .collect();
+        let mut received = Received::default();
+        while received.count() < 2 {
+            let (probe, poll) = poll(&mut receiver);
+            match poll {
+                Poll::Ready(value) => received.add(value.expect("open")),
+                Poll::Pending => {
+                    // One may do; if it was the later one, the other has to.
+                    while probe.wakes() == 0 {
+                        let sending = sendings.pop().expect("the receiver is lost");
+                        assert!(sending.join().unwrap());
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn mpsc_close_waits_for_a_permit_that_is_used_or_dropped() {
     for is_used in [false, true] {
         explore(3, move || {

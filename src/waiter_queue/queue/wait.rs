@@ -448,10 +448,15 @@ impl Queue {
     }
 
     /// Ends a slot's wait from the future's side.
+    #[inline]
     pub(crate) fn leave(&self, slot: &mut Slot) -> Left {
-        let Slot::Waiting(mut ticket) = mem::replace(slot, Slot::Done) else {
-            return Left::Nothing;
-        };
+        match mem::replace(slot, Slot::Done) {
+            Slot::Waiting(ticket) => self.leave_with(ticket),
+            _ => Left::Nothing,
+        }
+    }
+
+    fn leave_with(&self, mut ticket: Ticket) -> Left {
         match ticket.cancel() {
             Ok(task) => {
                 if ticket.is_skipped() {
