@@ -27,8 +27,8 @@ SOURCES = Path("src")
 FILES = [
     *(f"queue/{name}" for name in ["state", "combiner", "operations", "wait", "waiter", "list", "inbox", "pool"]),
     *(f"wake/{name}" for name in ["node", "mailbox", "doorbell", "run", "batch", "registry"]),
-    "generic", "linux",
-    *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
+    "generic", "linux", "mod",
+    *(f"mpsc/{name}" for name in ["list", "list/single", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
     "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
