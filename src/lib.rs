@@ -73,6 +73,7 @@
 #![warn(missing_docs)]
 #![deny(rustdoc::broken_intra_doc_links)]
 
+mod auto_reset_event;
 pub mod broadcast;
 mod condvar;
 mod event;
@@ -80,6 +81,7 @@ mod fairness;
 pub mod mpmc;
 pub mod mpsc;
 mod mutex;
+mod notify;
 pub mod oneshot;
 mod rwlock;
 mod semaphore;
@@ -95,10 +97,12 @@ mod budget;
 mod ends;
 mod loom;
 
+pub use auto_reset_event::*;
 pub use condvar::*;
 pub use event::*;
 pub use fairness::Fairness;
 pub use mutex::*;
+pub use notify::*;
 pub use rwlock::*;
 pub use semaphore::*;
 pub use timeout::{Elapsed, Timeout};

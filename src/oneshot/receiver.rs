@@ -196,8 +196,8 @@ impl<T> Receiver<T> {
     /// What a wait that has ended yields. A channel that is closed may still have its value.
     fn received(&self, outcome: Option<Outcome>) -> Result<T, RecvError> {
         let is_there = match outcome {
-            Some(Outcome::Granted | Outcome::Broadcast) => true,
             Some(Outcome::Refused) | None => self.shared.values.take_closed(1),
+            Some(_) => true,
         };
         if is_there {
             Ok(self.shared.take())

@@ -55,7 +55,7 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
         {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None | Some(Outcome::Refused)) => Poll::Ready(Err(AcquireError)),
-            Poll::Ready(Some(Outcome::Granted | Outcome::Broadcast)) => Poll::Ready(Ok(())),
+            Poll::Ready(Some(_)) => Poll::Ready(Ok(())),
         }
     }
 
@@ -63,7 +63,7 @@ impl<S: Deref<Target = Semaphore>> Waiting<S> {
     fn at_deadline(&mut self) -> Option<Result<(), AcquireError>> {
         match self.semaphore.queue.leave(&mut self.slot) {
             Left::With(Outcome::Refused) => Some(Err(AcquireError)),
-            Left::With(Outcome::Granted | Outcome::Broadcast) => Some(Ok(())),
+            Left::With(_) => Some(Ok(())),
             Left::Nothing if self.semaphore.try_take(self.count) => Some(Ok(())),
             Left::Nothing => self.semaphore.is_closed().then_some(Err(AcquireError)),
         }

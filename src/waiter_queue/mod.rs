@@ -61,6 +61,17 @@ impl Queue {
         self.poll_notice_with(slot, cx, compio::home_of)
     }
 
+    /// Waits for a notification, which may be stored, or for `opening` of a gate. `None`: it has been.
+    #[inline]
+    pub(crate) fn poll_stored(
+        &self,
+        slot: &mut Slot,
+        opening: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Outcome>> {
+        self.poll_stored_with(slot, opening, cx, compio::home_of)
+    }
+
     /// Waits until `look` finds something. `None`: the queue is closed, and it has not.
     ///
     /// Whoever changes what it looks at calls `notify_all` after that.
@@ -141,7 +152,6 @@ impl Queue {
 /// guest.await.unwrap();
 /// # });
 /// ```
-#[doc(alias = "Notify")]
 #[doc(alias = "WaitQueue")]
 pub struct WaiterQueue {
     queue: Queue,

@@ -7,7 +7,10 @@ use super::{
     list::{Chain, WaitList},
     state::Queue,
     waiter::{Outcome, Position, Queued, State, Ticket},
-    word::{BARGED, BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, PENDING, QUEUED, SHIFT, WOKEN, permits},
+    word::{
+        BARGED, BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, PENDING, QUEUED, SHIFT, STORED, WOKEN,
+        permits,
+    },
 };
 use crate::{
     loom::PASSES,
@@ -39,9 +42,12 @@ impl Combiner {
         }
     }
 
-    /// What `word` becomes when it is unlocked.
-    fn unlocked(&self, word: usize, list: &ListIs) -> usize {
-        let mut next = word.wrapping_sub(self.taken << SHIFT) & !(QUEUED | LOCKED | WOKEN);
+    /// What the `word` of a gate, or of another queue, becomes when it is unlocked.
+    fn unlocked(&self, word: usize, list: &ListIs, is_gate: bool) -> usize {
+        let mut next = word.wrapping_sub(self.taken << SHIFT) & !(QUEUED | LOCKED);
+        if !is_gate {
+            next &= !WOKEN;
+        }
         if let Some(barged) = self.barged {
             next = next & !BARGED | barged;
         }
@@ -137,7 +143,7 @@ impl Queue {
     /// Carries on as the combiner, with a new arrival. `word` is what the lock was taken from.
     pub(super) fn combine_arrival(&self, word: usize, waiter: Queued) {
         if word & PENDING != 0 || !self.inbox.is_empty() {
-            return self.combine_after(|list, _| self.push_back(list, waiter));
+            return self.combine_after(|list, combiner| self.arrive(list, waiter, combiner));
         }
         let nothing_to_do = self.with_list(|list| {
             self.push_back(list, waiter);
@@ -216,7 +222,7 @@ impl Queue {
                 // ORDERING: Release passes the list on; Acquire as for the load above.
                 match self.word.compare_exchange(
                     word,
-                    combiner.unlocked(word, &list),
+                    combiner.unlocked(word, &list, self.is_gate),
                     Release,
                     Acquire,
                 ) {
@@ -250,10 +256,12 @@ impl Queue {
             ListIs::Empty | ListIs::Waiting | ListIs::Woken => ListIs::Waiting,
         };
         // ORDERING: Release passes the list on.
-        while let Err(now) =
-            self.word
-                .compare_exchange_weak(word, combiner.unlocked(word, &list), Release, Relaxed)
-        {
+        while let Err(now) = self.word.compare_exchange_weak(
+            word,
+            combiner.unlocked(word, &list, self.is_gate),
+            Release,
+            Relaxed,
+        ) {
             word = now;
         }
     }
@@ -352,6 +360,46 @@ impl Queue {
         }
     }
 
+    /// Ends the wait of one in a gate's list, or stores the notification if nobody waits there.
+    ///
+    /// Waits that began before `opening` of the gate, the one that comes next, were ended by those before.
+    pub(super) fn grant_or_store(
+        &self,
+        list: &mut WaitList,
+        outcome: Outcome,
+        opening: usize,
+        combiner: &mut Combiner,
+    ) {
+        let pop = match outcome {
+            Outcome::GrantedLast => WaitList::pop_back,
+            _ => WaitList::pop_front,
+        };
+        while let Some(waiter) = pop(list) {
+            if waiter.need() < opening {
+                self.end_wait(waiter, Outcome::Broadcast, combiner);
+            } else if self.end_wait(waiter, outcome, combiner) {
+                return;
+            }
+        }
+        // ORDERING: Release, for `take_stored`: as if whoever has left the message had done it.
+        self.word.fetch_or(STORED, Release);
+    }
+
+    /// Ends the wait of one in a gate's list, if a notification is stored.
+    fn grant_stored(&self, list: &mut WaitList, combiner: &mut Combiner) {
+        // ORDERING: Relaxed. While the queue is locked, only the combiner stores or takes one.
+        if self.word.load(Relaxed) & STORED == 0 {
+            return;
+        }
+        while !list.is_empty() {
+            if self.end_head(list, Outcome::Granted, combiner) {
+                // ORDERING: Acquire, as in `take_stored`. The grant passes it on.
+                self.word.fetch_and(!STORED, Acquire);
+                return;
+            }
+        }
+    }
+
     /// Takes everyone out of the list, to end their waits with `outcome`.
     fn release_all(&self, list: &mut WaitList, outcome: Outcome, combiner: &mut Combiner) {
         combiner.outcome = outcome;
@@ -378,11 +426,24 @@ impl Queue {
     fn read_inbox(&self, list: &mut WaitList, combiner: &mut Combiner) {
         for message in self.inbox.take() {
             match message {
-                Message::Arrive(waiter) => self.push_back(list, waiter),
+                Message::Arrive(waiter) => self.arrive(list, waiter, combiner),
                 Message::Requeue(waiter) => self.requeue(list, waiter),
                 Message::Leave(ticket) => self.remove(list, ticket, combiner),
                 Message::Notify(notice) => self.grant_notice(list, notice.into_count(), combiner),
+                Message::NotifyFirst(notice) => {
+                    self.grant_or_store(list, Outcome::Granted, notice.into_count(), combiner);
+                }
+                Message::NotifyLast(notice) => {
+                    self.grant_or_store(list, Outcome::GrantedLast, notice.into_count(), combiner);
+                }
             }
+        }
+    }
+
+    fn arrive(&self, list: &mut WaitList, waiter: Queued, combiner: &mut Combiner) {
+        self.push_back(list, waiter);
+        if self.is_gate {
+            self.grant_stored(list, combiner);
         }
     }
 

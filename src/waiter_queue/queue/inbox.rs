@@ -18,7 +18,9 @@ const ARRIVE: usize = 0;
 const LEAVE: usize = 1;
 const NOTIFY: usize = 2;
 const REQUEUE: usize = 3;
-const TAG: usize = 3;
+const NOTIFY_FIRST: usize = 4;
+const NOTIFY_LAST: usize = 5;
+const TAG: usize = 7;
 
 const _: () = assert!(std::mem::align_of::<Waiter>() > TAG);
 
@@ -30,6 +32,10 @@ pub(super) enum Message {
     Leave(Ticket),
     /// A notification for the waiters that are in the list at this point.
     Notify(Notice),
+    /// A notification for the first waiter of a gate, or to be stored, and which opening of the gate it came before.
+    NotifyFirst(Notice),
+    /// The same, for the last waiter.
+    NotifyLast(Notice),
     /// A waiter that was skipped, or that goes ahead of everyone, to put at the head of the list.
     Requeue(Queued),
 }
@@ -51,6 +57,8 @@ impl Inbox {
             Message::Arrive(waiter) => (waiter.into_ptr(), ARRIVE),
             Message::Leave(ticket) => (ticket.as_ptr(), LEAVE),
             Message::Notify(notice) => (notice.into_ptr(), NOTIFY),
+            Message::NotifyFirst(notice) => (notice.into_ptr(), NOTIFY_FIRST),
+            Message::NotifyLast(notice) => (notice.into_ptr(), NOTIFY_LAST),
             Message::Requeue(waiter) => (waiter.into_ptr(), REQUEUE),
         };
         let message = node.as_ptr().map_addr(|addr| addr | tag);
@@ -119,6 +127,8 @@ impl Iterator for Messages {
                 ARRIVE => Message::Arrive(Queued::from_ptr(node)),
                 LEAVE => Message::Leave(Ticket::from_ptr(node)),
                 NOTIFY => Message::Notify(Notice::from_ptr(node)),
+                NOTIFY_FIRST => Message::NotifyFirst(Notice::from_ptr(node)),
+                NOTIFY_LAST => Message::NotifyLast(Notice::from_ptr(node)),
                 _ => Message::Requeue(Queued::from_ptr(node)),
             }
         })

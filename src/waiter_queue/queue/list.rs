@@ -114,6 +114,15 @@ impl WaitList {
         Some(unsafe { Queued::from_ptr(head) })
     }
 
+    pub(super) fn pop_back(&mut self) -> Option<Queued> {
+        let head = NonNull::new(self.head)?;
+        let (last, _) = links(head.as_ptr());
+        let last = NonNull::new(last)?;
+        self.unlink(last);
+        // SAFETY: it was pushed as a `Queued`, and has just been taken out.
+        Some(unsafe { Queued::from_ptr(last) })
+    }
+
     pub(super) fn pop_second(&mut self) -> Option<Queued> {
         let second = ManuallyDrop::into_inner(self.second()?).into_ptr();
         self.unlink(second);

@@ -5,8 +5,11 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::{
     inbox::Message,
     state::Queue,
-    waiter::Notice,
-    word::{BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, OPENINGS, QUEUED, SHIFT, permits},
+    waiter::{Notice, Outcome},
+    word::{
+        BARGED_ONE, EVERYONE, LOCKED, NO_WAIT, OPENINGS, QUEUED, SHIFT, STORED, next_opening,
+        permits,
+    },
 };
 
 impl Queue {
@@ -254,6 +257,15 @@ impl Queue {
 
     /// Opens a gate: its waiters' waits end, and nobody queues until it is [shut](Self::shut).
     pub(crate) fn open(&self) {
+        self.open_and(NO_WAIT);
+    }
+
+    /// Opens and shuts a gate at once: the waits that have begun end.
+    pub(crate) fn open_once(&self) {
+        self.open_and(0);
+    }
+
+    fn open_and(&self, no_wait: usize) {
         // ORDERING: Relaxed. The compare-exchange decides.
         let mut word = self.word.load(Relaxed);
         loop {
@@ -261,9 +273,9 @@ impl Queue {
                 word
             } else if permits(word) == OPENINGS {
                 // The count begins anew.
-                word & ((1 << SHIFT) - 1) | NO_WAIT
+                word & ((1 << SHIFT) - 1) | no_wait
             } else {
-                (word + (1 << SHIFT)) | NO_WAIT
+                (word + (1 << SHIFT)) | no_wait
             };
             // ORDERING: Release pairs with the acquire of whoever sees the gate open, or shuts it, and
             // with the combiner's reading of the word. Release, too, if it is open already: what came
@@ -291,6 +303,87 @@ impl Queue {
         // ORDERING: Acquire pairs with `open`: whoever shuts a gate, and then looks at what it was opened
         // for, sees that. What waiters see comes from `open` alone.
         self.word.fetch_and(!NO_WAIT, Acquire);
+    }
+
+    /// Which opening of a gate comes next: the one that a wait which begins now waits for.
+    pub(crate) fn next_opening(&self) -> usize {
+        // ORDERING: Acquire: what came before the last opening is not waited for.
+        next_opening(self.word.load(Acquire))
+    }
+
+    // ---- one notification, which is stored ----
+
+    /// Ends the wait of the first in a gate's list. If nobody waits, the notification is stored, unless there is one
+    /// already. It is taken by the next wait.
+    #[inline]
+    pub(crate) fn notify_or_store(&self) {
+        self.notify_one_or_store(Outcome::Granted);
+    }
+
+    /// The same for the last in the list.
+    #[inline]
+    pub(crate) fn notify_last_or_store(&self) {
+        self.notify_one_or_store(Outcome::GrantedLast);
+    }
+
+    #[inline]
+    fn notify_one_or_store(&self, outcome: Outcome) {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        while word & (QUEUED | LOCKED) == 0 {
+            // ORDERING: Release pairs with `take_stored`. Release, too, if there is one already: whoever takes it sees
+            // what came before this call.
+            match self
+                .word
+                .compare_exchange_weak(word, word | STORED, Release, Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+        self.notify_one_queued(outcome);
+    }
+
+    #[cold]
+    fn notify_one_queued(&self, outcome: Outcome) {
+        if self.try_lock() {
+            self.combine_after(|list, combiner| {
+                self.grant_or_store(list, outcome, self.next_opening(), combiner);
+            });
+        } else {
+            let notice = Notice::new(self.next_opening());
+            self.inbox.push(match outcome {
+                Outcome::GrantedLast => Message::NotifyLast(notice),
+                _ => Message::NotifyFirst(notice),
+            });
+            self.request_pass();
+        }
+    }
+
+    /// Takes the notification that is stored, if there is one.
+    #[inline]
+    pub(crate) fn take_stored(&self) -> bool {
+        // ORDERING: Relaxed. The compare-exchange decides.
+        let mut word = self.word.load(Relaxed);
+        // While the queue is locked, the combiner may be giving it to somebody.
+        while word & (STORED | LOCKED) == STORED {
+            // ORDERING: Acquire pairs with the release of whoever has stored it.
+            match self
+                .word
+                .compare_exchange_weak(word, word & !STORED, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Whether a notification is stored.
+    #[inline]
+    pub(crate) fn has_stored(&self) -> bool {
+        // ORDERING: Acquire, as if it was taken.
+        self.word.load(Acquire) & STORED != 0
     }
 
     // ---- notifying ----

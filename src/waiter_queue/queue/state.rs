@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{
     inbox::Inbox,
     list::WaitList,
-    word::{BARGED, BARGED_ONE, SHIFT, WOKEN, permits},
+    word::{BARGED, BARGED_ONE, SHIFT, STORED, WOKEN, permits},
 };
 use crate::loom::{AtomicU32, AtomicUsize, UnsafeCell};
 
@@ -62,8 +62,16 @@ impl Queue {
 
         /// A gate, which is shut: see `open`.
         pub(crate) fn gate() -> Self {
+            Self::gate_with(false)
+        }
+
+        /// The same, with a notification stored, or not: see `notify_or_store`.
+        pub(crate) fn gate_with(is_stored: bool) -> Self {
             let mut gate = Self::new(0);
             gate.is_gate = true;
+            if is_stored {
+                gate.word = AtomicUsize::new(STORED);
+            }
             gate
         }
     }

@@ -12,7 +12,7 @@ use super::{
     state::Queue,
     waiter::{Outcome, Rewait, State, Ticket},
     word::{
-        BARGED, BARGED_ONE, LOCKED, NO_WAIT, NOTICE_ONLY, PENDING, QUEUED, SHIFT, WOKEN,
+        BARGED, BARGED_ONE, LOCKED, NO_WAIT, NOTICE_ONLY, PENDING, QUEUED, SHIFT, STORED, WOKEN,
         next_opening, permits,
     },
 };
@@ -94,6 +94,28 @@ impl Queue {
         self.poll(slot, NOTICE_ONLY, cx, home_of)
     }
 
+    /// Waits for a notification, which may be stored, or for `opening` of a gate. `None`: it has been.
+    #[inline]
+    pub(crate) fn poll_stored_with(
+        &self,
+        slot: &mut Slot,
+        opening: usize,
+        cx: &Context<'_>,
+        home_of: HomeOf,
+    ) -> Poll<Option<Outcome>> {
+        if let Slot::Idle = slot {
+            if self.next_opening() != opening {
+                *slot = Slot::Done;
+                return Poll::Ready(None);
+            }
+            if self.take_stored() {
+                *slot = Slot::Done;
+                return Poll::Ready(Some(Outcome::Granted));
+            }
+        }
+        self.poll(slot, opening, cx, home_of)
+    }
+
     fn poll(
         &self,
         slot: &mut Slot,
@@ -130,7 +152,7 @@ impl Queue {
         }
         // The caller's code first: it may panic, block or come back here.
         let task = task(cx, home_of);
-        let need = if self.is_gate {
+        let need = if self.is_gate && need == NOTICE_ONLY {
             // ORDERING: as above.
             word = self.word.load(Acquire);
             next_opening(word)
@@ -141,7 +163,7 @@ impl Queue {
         loop {
             let without_waiting = if self.need_not_wait(word, need) {
                 Some(None)
-            } else if let Some(next) = self.after_take(word, need) {
+            } else if let Some(next) = self.after_take_or_stored(word, need) {
                 match self
                     .word
                     .compare_exchange_weak(word, next, Acquire, Acquire)
@@ -223,6 +245,15 @@ impl Queue {
         } else {
             self.inbox.push(Message::Requeue(waiter));
             self.request_pass();
+        }
+    }
+
+    /// The word without what a newcomer takes, permits or what is stored.
+    fn after_take_or_stored(&self, word: usize, need: usize) -> Option<usize> {
+        if self.is_gate {
+            (word & (STORED | LOCKED) == STORED).then_some(word & !STORED)
+        } else {
+            self.after_take(word, need)
         }
     }
 
@@ -490,8 +521,10 @@ struct GiveOnDrop<'a>(&'a Queue, usize);
 
 impl Drop for GiveOnDrop<'_> {
     fn drop(&mut self) {
-        if self.1 > 0 {
-            self.0.give(self.1);
+        match self.1 {
+            0 => {}
+            _ if self.0.is_gate => self.0.notify_or_store(),
+            count => self.0.give(count),
         }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Outcome {
     Granted,
     /// Like `Granted`, as one of all the waiters there were.
     Broadcast,
+    /// Like `Granted`, as the last in the list.
+    GrantedLast,
     /// It was turned away: the queue is closed.
     Refused,
 }
@@ -114,15 +116,15 @@ pub(super) struct Links {
     pub(super) prev: *mut Waiter,
 }
 
-// `wake` first: a pointer to it is one to the waiter.
-#[repr(C)]
+// `wake` first: a pointer to it is one to the waiter. Aligned for the tags of messages.
+#[repr(C, align(8))]
 pub(crate) struct Waiter {
     wake: Node,
     state: AtomicU32,
     /// Belongs to the combiner, even while the links belong to somebody's chain. Before the node is shared,
     /// to whoever has it.
     pub(super) position: UnsafeCell<Position>,
-    /// How much the waiter needs; in a notification, how many it is for. Written before the node
+    /// How much the waiter needs; in a notification, what [`Notice::into_count`] says. Written before the node
     /// is shared, only read afterwards.
     need: UnsafeCell<usize>,
     /// Belongs to the queue side once the node is enqueued.
@@ -419,6 +421,7 @@ impl Queued {
         let bits = match outcome {
             Outcome::Granted => GRANTED,
             Outcome::Broadcast => GRANTED | BROADCAST,
+            Outcome::GrantedLast => GRANTED | BROADCAST | REFUSED,
             Outcome::Refused => GRANTED | REFUSED,
         };
         // ORDERING: Release pairs with the future's acquire: all that led to the grant happened
@@ -504,7 +507,7 @@ impl Notice {
         Self(node)
     }
 
-    /// Ends the node and returns how many the notification is for.
+    /// Ends the node and returns how many the notification is for, or which opening of a gate it came before.
     pub(super) fn into_count(self) -> usize {
         // SAFETY: a notice has one owner, and nobody writes `need` after it was shared.
         let count = unsafe { self.0.as_ref() }
@@ -518,12 +521,11 @@ impl Notice {
 
 fn state(bits: u32) -> State {
     if bits & GRANTED != 0 {
-        State::Done(if bits & REFUSED != 0 {
-            Outcome::Refused
-        } else if bits & BROADCAST != 0 {
-            Outcome::Broadcast
-        } else {
-            Outcome::Granted
+        State::Done(match bits & (REFUSED | BROADCAST) {
+            0 => Outcome::Granted,
+            REFUSED => Outcome::Refused,
+            BROADCAST => Outcome::Broadcast,
+            _ => Outcome::GrantedLast,
         })
     } else if bits & SKIPPED != 0 {
         State::Skipped

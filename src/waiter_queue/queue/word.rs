@@ -17,6 +17,8 @@ pub(super) const PENDING: usize = 1 << 2;
 pub(super) const NO_WAIT: usize = 1 << 3;
 /// The head of the list has been woken, and has not been polled yet.
 pub(super) const WOKEN: usize = 1 << 4;
+/// In a gate, no head of which is ever woken: there is a notification that nobody has waited for.
+pub(super) const STORED: usize = WOKEN;
 /// One newcomer has barged past the head.
 pub(super) const BARGED_ONE: usize = 1 << 5;
 /// The count of those.
