@@ -276,12 +276,11 @@ impl<T> List<T> {
             // ORDERING: Relaxed. The caller has come this way.
             let next = block.next.load(Relaxed);
             // ORDERING: Release publishes the block to those who find it here. Relaxed if another sender is faster.
-            if self
+            let moved = self
                 .tail
                 .block
-                .compare_exchange(tail, next, Release, Relaxed)
-                .is_err()
-            {
+                .compare_exchange(tail, next, Release, Relaxed);
+            if moved.is_err() {
                 return;
             }
             // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new tail.
