@@ -341,6 +341,20 @@ fn permits_send_without_waiting_and_go_back_if_they_are_dropped() {
 }
 
 #[test]
+fn panic_of_the_receivers_waker_takes_the_place_once() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let hooks = common::Hooks::on_wake(|| panic!("the waker"));
+    let mut waits = Polled::with(receiver.recv(), hooks);
+    waits.waits();
+    let permit = sender.try_reserve().unwrap();
+    assert_eq!(panic_of(|| permit.send(7)), "the waker");
+    assert_eq!(sender.capacity(), 0);
+    drop(waits);
+    assert_eq!(receiver.try_recv(), Ok(7));
+    assert_eq!(sender.capacity(), 1);
+}
+
+#[test]
 fn many_places_are_reserved_at_once_or_not_at_all() {
     let (sender, mut receiver) = mpsc::channel(4);
     sender.try_send(0).unwrap();

@@ -30,14 +30,14 @@ FILES = [
     "generic", "linux", "mod",
     *(f"mpsc/{name}" for name in ["list", "list/single", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
+    "notify/notified", "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-CHANNELS = ("ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+ABOVE = ("notify/", "ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):
     """Where a file of the list is."""
-    return SOURCES / ("" if file.startswith(CHANNELS) else "waiter_queue") / f"{file}.rs"
+    return SOURCES / ("" if file.startswith(ABOVE) else "waiter_queue") / f"{file}.rs"
 
 
 WEAKER = {"AcqRel": ["Acquire", "Release"], "Acquire": ["Relaxed"], "Release": ["Relaxed"]}

@@ -106,8 +106,9 @@ impl<T> Block<T> {
 
     /// The number before which senders may know the block, if the tail has left it.
     fn known_until(&self) -> Option<usize> {
-        // ORDERING: Acquire pairs with the release in `advance`: the caller sees a tail behind this block.
-        let left_at = self.left_at.load(Acquire);
+        // ORDERING: Relaxed. If the block may be used again, the value of the sender that has moved the tail was
+        // taken, so the caller sees the tail behind this block. Before that, it does not matter.
+        let left_at = self.left_at.load(Relaxed);
         (left_at & LEFT != 0).then_some(left_at & !LEFT)
     }
 
@@ -285,8 +286,8 @@ impl<T> List<T> {
             }
             // ORDERING: a read-modify-write with Release, so that whoever takes a number later sees the new tail.
             let taken = self.tail.number.fetch_add(0, Release);
-            // ORDERING: Release, for `known_until`.
-            block.left_at.store(taken & !CLOSED | LEFT, Release);
+            // ORDERING: Relaxed. Who uses the block again has taken this sender's value, which comes after.
+            block.left_at.store(taken & !CLOSED | LEFT, Relaxed);
             tail = next;
         }
     }

@@ -32,8 +32,10 @@ impl<'a, T> Permit<'a, T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// ```
     pub fn send(self, value: T) {
-        self.chan.send(value);
+        // The place is the value's, even if the receiver's waker panics.
+        let chan = self.chan;
         mem::forget(self);
+        chan.send(value);
     }
 }
 

@@ -44,10 +44,10 @@ impl Waiting {
 
     fn enable(&mut self, queue: &Queue) -> bool {
         let cx = Context::from_waker(Waker::noop());
-        if !self.is_notified && !self.slot.is_done() {
+        if !self.slot.is_done() {
             self.is_notified = self.poll(queue, &cx).is_ready();
         }
-        self.is_notified
+        self.slot.is_done()
     }
 
     fn at_deadline(&mut self, queue: &Queue) -> Option<()> {
@@ -92,7 +92,7 @@ impl<'a> Notified<'a> {
     /// Begins to wait, without a task to be woken. Returns whether there is a notification.
     ///
     /// From here on [`notify_one`](Notify::notify_one) may choose this wait. If it returns `true`, the notification is this
-    /// future's, which completes when it is polled. No effect on a future that waits already, or has completed.
+    /// future's, which completes when it is polled, or has done so. No effect on a future that waits already.
     ///
     /// # Examples
     ///

@@ -87,8 +87,8 @@ impl<T> List<T> {
             let next = unsafe { block.next_if_any().as_ref() }?;
             next.slots.first()
         });
-        // ORDERING: Acquire, as in `pop`.
-        slot.is_some_and(|slot| slot.state.load(Acquire) & READY != 0)
+        // ORDERING: Relaxed. A snapshot.
+        slot.is_some_and(|slot| slot.state.load(Relaxed) & READY != 0)
     }
 
     /// The slot of the receiver's next value. If it is in the next block, that becomes the head.
