@@ -74,10 +74,13 @@
 #![deny(rustdoc::broken_intra_doc_links)]
 
 mod auto_reset_event;
+mod barrier;
 pub mod broadcast;
 mod condvar;
 mod event;
 mod fairness;
+mod gate;
+mod latch;
 pub mod mpmc;
 pub mod mpsc;
 mod mutex;
@@ -87,6 +90,7 @@ mod rwlock;
 mod semaphore;
 mod snapshot;
 mod timeout;
+mod wait_group;
 mod waiter_queue;
 pub mod watch;
 
@@ -98,14 +102,18 @@ mod ends;
 mod loom;
 
 pub use auto_reset_event::*;
+pub use barrier::*;
 pub use condvar::*;
 pub use event::*;
 pub use fairness::Fairness;
+pub use gate::*;
+pub use latch::*;
 pub use mutex::*;
 pub use notify::*;
 pub use rwlock::*;
 pub use semaphore::*;
 pub use timeout::{Elapsed, Timeout};
+pub use wait_group::*;
 pub use waiter_queue::{AddWaiterIf, TierError, WaiterQueue, WakeStats, WakeTier};
 
 /// The examples in these files are tests.

@@ -37,6 +37,7 @@ mod broadcast;
 mod cancel;
 mod channels;
 mod closing;
+mod coordination;
 mod doorbell;
 #[cfg(all(target_os = "linux", feature = "linux-futex"))]
 pub(super) mod futex;
