@@ -46,7 +46,6 @@ use crate::{
 /// # });
 /// ```
 #[doc(alias = "ManualResetEvent")]
-#[doc(alias = "Latch")]
 pub struct Event {
     /// A gate, open while the event is set.
     queue: Queue,

@@ -23,6 +23,11 @@
 //! | [`RwLock`] | many that read, or one that writes, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
+//! | [`AutoResetEvent`] | wait until a flag is set, and reset it |
+//! | [`Notify`] | wake one task, or all that wait |
+//! | [`Gate`] | refuse newcomers, and wait for those inside |
+//! | [`WaitGroup`], [`Latch`] | wait until all are done, counted by handles or by a number |
+//! | [`Barrier`] | tasks that wait for each other, again and again |
 //! | [`mpsc`] | send values from many tasks to one |
 //! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |

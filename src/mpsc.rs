@@ -8,7 +8,7 @@
 //! |---|---|
 //! | Order | Values are received in the order in which they were sent. Senders that wait are served first come, first served. |
 //! | Memory ordering | A send synchronizes-with the receipt of its value, and a receipt with the sends that it makes room for. |
-//! | Cost | A value: four atomic read-modify-writes to send, two to receive; those of a wait come on top. In steady state no allocation. |
+//! | Cost | A value: three atomic read-modify-writes to send and one to receive, without a bound two and none; those of a wait come on top. In steady state no allocation. |
 //! | Cancelling | A `send` that is dropped has not happened, and drops its value. A `recv` that is dropped has received nothing. |
 //! | Closing | What was sent before the channel was closed can be received. When all senders are dropped, the receiver gets what is left, and then `None`. |
 //! | Panics | A task that panics drops its end like any other. |

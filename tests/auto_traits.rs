@@ -34,6 +34,24 @@ is!(Condvar: UnwindSafe, RefUnwindSafe);
 is!(Event: UnwindSafe, RefUnwindSafe);
 is!(WaiterQueue: UnwindSafe, RefUnwindSafe);
 
+is!(AutoResetEvent: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(AutoResetEventWait<'_>: Send, Sync, Unpin, FusedFuture);
+is!(Notify: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(Notified<'_>: Send, Sync, Unpin, FusedFuture);
+is!(OwnedNotified: Send, Sync, Unpin, FusedFuture);
+is!(Gate: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(GateGuard<'_>: Send, Sync, Unpin, UnwindSafe);
+is!(OwnedGateGuard: Send, Sync, Unpin, UnwindSafe);
+is!(Close<'_>: Send, Sync, Unpin, FusedFuture);
+is!(EnterError: Send, Sync, Unpin, Copy, std::error::Error);
+is!(Latch: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(LatchWait<'_>: Send, Sync, Unpin, FusedFuture);
+is!(WaitGroup: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(WaitGroupWait: Send, Sync, Unpin, FusedFuture);
+is!(Barrier: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(BarrierWait<'_>: Send, Sync, Unpin, FusedFuture);
+is!(BarrierWaitResult: Send, Sync, Unpin, Copy);
+
 is!(Acquire<'_>: FusedFuture);
 is!(AcquireOrClosed<'_>: FusedFuture);
 is!(AcquireOwned: FusedFuture);

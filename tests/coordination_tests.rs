@@ -302,7 +302,7 @@ fn blocking_in_a_runtime_panics() {
                 panic_of(|| Gate::new().blocking_close()),
                 panic_of(|| Latch::new(0).blocking_wait()),
                 panic_of(|| WaitGroup::new().blocking_wait()),
-                panic_of(|| drop(Barrier::new(0).blocking_wait())),
+                panic_of(|| _ = Barrier::new(0).blocking_wait()),
             ];
             for panic in panics {
                 assert!(panic.contains("inside a compio runtime"), "{panic}");

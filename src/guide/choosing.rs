@@ -9,8 +9,12 @@
 //! | one at a time, with data, for a few instructions | `std::sync::Mutex` or an atomic | waits are too short for a task switch to pay |
 //! | to wait until something under a mutex has changed | [`Condvar`] | what has been tested is still true on the next line |
 //! | to wait for something that happens once, or stays: a start, a shutdown | [`Event`] | it stays set, so no waiter can come too late |
-//! | to wait until all workers have ended | [`Semaphore`] whose permits the workers hold, and [`acquire_many`](crate::Semaphore::acquire_many) of all | see [below](#waiting-until-all-have-ended) |
-//! | to wake exactly one task, with the signal stored if none waits | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
+//! | to wait until all workers have ended | [`WaitGroup`](crate::WaitGroup), of which each has a clone; or a [`Semaphore`] whose permits they hold, if there is one anyway | see [below](#waiting-until-all-have-ended) |
+//! | to shut down: refuse new requests, and wait for those under way | [`Gate`](crate::Gate) | entering and closing are in an order: whoever got in is waited for |
+//! | to wait until N things have happened | [`Latch`](crate::Latch) | it stays open |
+//! | tasks that wait for each other in each round | [`Barrier`](crate::Barrier) | one that is cancelled is not counted |
+//! | to wake one task, or the next one that comes: "there is work" | [`Notify`](crate::Notify), [`AutoResetEvent`](crate::AutoResetEvent) | one signal is stored, a second one is the same |
+//! | to wake one task for each signal | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
