@@ -177,6 +177,8 @@ struct Wait {
     slot: Slot,
     /// How many permits; none for a notification.
     need: usize,
+    /// For a notification that may be stored: the opening of the gate that ends the wait as well.
+    opening: Option<usize>,
     probe: Probe,
 }
 
@@ -186,8 +188,15 @@ impl Wait {
             queue: queue.clone(),
             slot: Slot::Idle,
             need,
+            opening: None,
             probe: Probe::new(),
         }
+    }
+
+    fn stored(queue: &Arc<Queue>) -> Self {
+        let mut wait = Self::notice(queue);
+        wait.opening = Some(queue.next_opening());
+        wait
     }
 
     fn notice(queue: &Arc<Queue>) -> Self {
@@ -203,9 +212,10 @@ impl Wait {
     fn poll(&mut self) -> Poll<Option<Outcome>> {
         let waker = self.probe.waker();
         let cx = Context::from_waker(&waker);
-        match self.need {
-            0 => self.queue.poll_notice(&mut self.slot, &cx),
-            need => self.queue.poll_take(&mut self.slot, need, &cx),
+        match (self.need, self.opening) {
+            (_, Some(opening)) => self.queue.poll_stored(&mut self.slot, opening, &cx),
+            (0, _) => self.queue.poll_notice(&mut self.slot, &cx),
+            (need, _) => self.queue.poll_take(&mut self.slot, need, &cx),
         }
     }
 
@@ -265,11 +275,14 @@ impl Wait {
             return Left::Nothing;
         }
         let left = self.queue.leave(&mut self.slot);
-        if left == Left::With(Outcome::Granted) {
-            match self.need {
-                0 => self.queue.notify(1),
-                need => self.queue.give(need),
+        match (left, self.need) {
+            (Left::With(Outcome::GrantedLast), _) => self.queue.notify_last_or_store(),
+            (Left::With(Outcome::Granted), _) if self.opening.is_some() => {
+                self.queue.notify_or_store();
             }
+            (Left::With(Outcome::Granted), 0) => self.queue.notify(1),
+            (Left::With(Outcome::Granted), need) => self.queue.give(need),
+            _ => {}
         }
         left
     }

@@ -89,3 +89,4 @@ macro_rules! meetings {
 mod events;
 mod notices;
 mod permits;
+mod stored;
