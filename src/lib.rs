@@ -23,6 +23,7 @@
 //! | [`RwLock`] | many that read, or one that writes, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
+//! | [`CancellationToken`] | tell tasks to end, and end compio's operations in them |
 //! | [`mpsc`] | send values from many tasks to one |
 //! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |
@@ -74,7 +75,9 @@
 #![deny(rustdoc::broken_intra_doc_links)]
 
 pub mod broadcast;
+mod cancellation_token;
 mod condvar;
+mod drop_guard;
 mod event;
 mod fairness;
 pub mod mpmc;
@@ -95,7 +98,9 @@ mod budget;
 mod ends;
 mod loom;
 
+pub use cancellation_token::*;
 pub use condvar::*;
+pub use drop_guard::*;
 pub use event::*;
 pub use fairness::Fairness;
 pub use mutex::*;

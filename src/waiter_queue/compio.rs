@@ -24,7 +24,7 @@ use std::{mem::ManuallyDrop, time::Instant};
 use compio_buf::BufResult;
 use compio_driver::{AsRawFd, DriverType, RawFd, op::Asyncify};
 use compio_executor::Executor;
-use compio_runtime::{FutureExt, Runtime, Submit};
+use compio_runtime::{CancelToken, FutureExt, Runtime, Submit};
 #[cfg(feature = "time")]
 use compio_send_wrapper::SendWrapper;
 
@@ -368,6 +368,50 @@ impl WakeStats {
         })
         .ok()
         .map(Option::unwrap_or_default)
+    }
+}
+
+// ---- operations ----
+
+/// The operations that a future has in flight on the current runtime. Belongs to a thread.
+pub(crate) struct Operations {
+    /// Once there is a runtime.
+    token: Option<CancelToken>,
+    is_cancelled: bool,
+}
+
+impl Operations {
+    pub(crate) fn new() -> Self {
+        Self {
+            token: None,
+            is_cancelled: false,
+        }
+    }
+
+    /// Cancels those in flight, and those to come.
+    pub(crate) fn cancel(&mut self) {
+        self.is_cancelled = true;
+        if let Some(token) = &self.token {
+            token.clone().cancel();
+        }
+    }
+
+    /// Polls `future`, whose operations these are.
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        if self.token.is_none() && is_inside_runtime() {
+            self.token = Some(CancelToken::new());
+            if self.is_cancelled {
+                self.cancel();
+            }
+        }
+        match &self.token {
+            Some(token) => Pin::new(&mut future.with_cancel(token.clone())).poll(cx),
+            None => future.poll(cx),
+        }
     }
 }
 
