@@ -127,11 +127,6 @@ impl CancellationToken {
     /// assert!(second.is_cancelled());
     /// ```
     pub fn child_token(&self) -> Self {
-        if self.is_cancelled() {
-            let cancelled = Self::new();
-            cancelled.cancel();
-            return cancelled;
-        }
         Self::of(Node::new(Some(self.node.clone())))
     }
 
