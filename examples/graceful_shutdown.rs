@@ -32,7 +32,7 @@ use std::{
 
 use compio::{
     BufResult,
-    io::{AsyncRead, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     runtime::{Runtime, spawn},
 };
@@ -336,7 +336,8 @@ async fn client(
     answers.read(&mut stream).await?;
     assert_eq!(answers.next().as_deref(), Some("first"));
     if let Kind::Quick = kind {
-        stream.close().await?;
+        stream.shutdown().await?;
+        assert_eq!(answers.read(&mut stream).await?, 0);
         let _ = ready.send(());
         return Ok(());
     }

@@ -378,6 +378,8 @@ pub(crate) struct Operations {
     /// Once there is a runtime.
     token: Option<CancelToken>,
     is_cancelled: bool,
+    /// The waker that the future was polled with last, and what compio has made of it to carry the token.
+    wakers: Option<(Waker, Waker)>,
 }
 
 impl Operations {
@@ -385,6 +387,7 @@ impl Operations {
         Self {
             token: None,
             is_cancelled: false,
+            wakers: None,
         }
     }
 
@@ -408,10 +411,21 @@ impl Operations {
                 self.cancel();
             }
         }
-        match &self.token {
-            Some(token) => Pin::new(&mut future.with_cancel(token.clone())).poll(cx),
-            None => future.poll(cx),
+        let Some(token) = &self.token else {
+            return future.poll(cx);
+        };
+        if !matches!(&self.wakers, Some((known, _)) if known.will_wake(cx.waker())) {
+            // compio knows its wrapper around a waker by its table of functions. That of what `with_cancel` polls
+            // with differs from crate to crate in optimized programs, and is not known then; that of a clone is.
+            let clone = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+            let wrapped = Pin::new(&mut clone.with_cancel(token.clone())).poll(cx);
+            let Poll::Ready(wrapped) = wrapped else {
+                unreachable!("it is always ready")
+            };
+            self.wakers = Some((cx.waker().clone(), wrapped));
         }
+        let wrapped = self.wakers.as_ref().map_or(cx.waker(), |(_, it)| it);
+        future.poll(&mut Context::from_waker(wrapped))
     }
 }
 
