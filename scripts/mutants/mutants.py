@@ -30,9 +30,9 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
+    "cancellation_token/node", "cancellation_token/waits", "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-CHANNELS = ("ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+CHANNELS = ("cancellation_token/", "ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):
