@@ -60,9 +60,11 @@ fn reload(file: &Path, config: &watch::Sender<Config>) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = std::env::temp_dir().join(format!("config_reload.{}", std::process::id()));
     fs::write(&file, "greeting = hello\nlimit = 4\n")?;
-    let (config, receiver) = watch::channel(Config::load(&file)?);
+    let first = Config::load(&file)?;
+    let limit = first.limit;
+    let (config, receiver) = watch::channel(first);
     let server = Arc::new(Server {
-        limit: Semaphore::new(receiver.borrow().limit),
+        limit: Semaphore::new(limit),
         config: receiver,
         begun: Semaphore::new(0),
         goes_on: Event::new(),

@@ -1,8 +1,16 @@
-//! The event: its model, and playing with it.
+//! The event: its model, and playing with it. A cancellation token is an event that is never reset, for all of a tree.
 
-use std::{future::Future, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::Poll,
+};
 
-use compio_sync::Event;
+use compio_sync::{CancellationToken, Event};
 
 use super::{
     checker::Model,
@@ -78,9 +86,12 @@ impl Model for State {
 
 /// What an event does, as the game sees it.
 pub trait Flag: Send + Sync + 'static {
+    /// Whether it can be reset.
+    const IS_RESET: bool = true;
+
     fn wait(self: &Arc<Self>) -> BoxFuture<()>;
     fn set(&self);
-    fn reset(&self);
+    fn reset(&self) {}
     fn is_set(&self) -> bool;
     fn waiter_count(&self) -> usize;
 }
@@ -127,6 +138,47 @@ impl Flag for Event {
 
     fn waiter_count(&self) -> usize {
         self.waiter_count()
+    }
+}
+
+/// Three generations of tokens, of which the first is cancelled, and the others are looked at and waited for.
+pub struct Generations {
+    tokens: [CancellationToken; 3],
+    next: AtomicUsize,
+}
+
+impl Generations {
+    pub fn new() -> Self {
+        let root = CancellationToken::new();
+        let child = root.child_token();
+        Self {
+            tokens: [root, child.clone(), child.child_token()],
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn one(&self) -> &CancellationToken {
+        &self.tokens[self.next.fetch_add(1, Relaxed) % self.tokens.len()]
+    }
+}
+
+impl Flag for Generations {
+    const IS_RESET: bool = false;
+
+    fn wait(self: &Arc<Self>) -> BoxFuture<()> {
+        Box::pin(self.one().clone().cancelled_owned())
+    }
+
+    fn set(&self) {
+        self.tokens[0].cancel();
+    }
+
+    fn is_set(&self) -> bool {
+        self.one().is_cancelled()
+    }
+
+    fn waiter_count(&self) -> usize {
+        self.tokens[0].waiter_count()
     }
 }
 
@@ -187,15 +239,16 @@ impl<F: Flag> System for Playing<F> {
                     Self::drop_wait(player, wait);
                 }
             }
-            10..12 => {
+            // What is not reset is not set all the time, either.
+            10..12 if F::IS_RESET || player.one_in(8) => {
                 let timed = player.call(|| flag.set());
                 player.log(&timed, Call::Set);
             }
-            12..14 => {
+            12..14 if F::IS_RESET => {
                 let timed = player.call(|| flag.reset());
                 player.log(&timed, Call::Reset);
             }
-            14 => {
+            12..15 => {
                 let timed = player.call(|| flag.is_set());
                 let is_set = timed.result.expect("no waker is called");
                 player.log(&timed, Call::IsSet(is_set));
