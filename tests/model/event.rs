@@ -4,10 +4,10 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll, Wake, Waker},
 };
 
 use compio_sync::{CancellationToken, Event};
@@ -162,11 +162,51 @@ impl Generations {
     }
 }
 
+/// A wait in several queues, whose player sees one waker, as that of a wait in one.
+struct OneWaker {
+    future: compio_sync::WaitForCancellationFutureOwned,
+    waker: Option<Arc<Once>>,
+}
+
+impl Future for OneWaker {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let is_known = |once: &Arc<Once>| {
+            let waker = once.0.lock().unwrap();
+            waker.as_ref().is_some_and(|it| it.will_wake(cx.waker()))
+        };
+        let known = self.waker.take().filter(is_known);
+        let once = known.unwrap_or_else(|| Arc::new(Once(Mutex::new(Some(cx.waker().clone())))));
+        let waker = Waker::from(once.clone());
+        let poll = Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker));
+        if poll.is_pending() {
+            self.waker = Some(once);
+        }
+        poll
+    }
+}
+
+/// A waker that is called once, from wherever.
+struct Once(Mutex<Option<Waker>>);
+
+impl Wake for Once {
+    fn wake(self: Arc<Self>) {
+        let waker = self.0.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
 impl Flag for Generations {
     const IS_RESET: bool = false;
 
     fn wait(self: &Arc<Self>) -> BoxFuture<()> {
-        Box::pin(self.one().clone().cancelled_owned())
+        Box::pin(OneWaker {
+            future: self.one().clone().cancelled_owned(),
+            waker: None,
+        })
     }
 
     fn set(&self) {
