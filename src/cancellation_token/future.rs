@@ -13,7 +13,7 @@ use crate::{
     timeout::{Wait, wait_methods},
 };
 
-/// The future of [`CancellationToken::cancelled`].
+/// The future of [`CancellationToken::cancelled`](crate::CancellationToken::cancelled).
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitForCancellationFuture<'a> {
     node: &'a Node,
@@ -30,7 +30,7 @@ impl<'a> WaitForCancellationFuture<'a> {
     }
 }
 
-/// The future of [`CancellationToken::cancelled_owned`].
+/// The future of [`CancellationToken::cancelled_owned`](crate::CancellationToken::cancelled_owned).
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitForCancellationFutureOwned {
     node: Arc<Node>,

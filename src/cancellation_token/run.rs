@@ -151,22 +151,22 @@ macro_rules! runs {
 }
 
 runs! {
-    /// The future of [`CancellationToken::run_until_cancelled`].
+    /// The future of [`CancellationToken::run_until_cancelled`](crate::CancellationToken::run_until_cancelled).
     RunUntilCancelledFuture<'a, F>(Until of &'a Node) -> Option<F::Output>,
     it => it.waits.is_done()
 }
 runs! {
-    /// The future of [`CancellationToken::run_until_cancelled_owned`].
+    /// The future of [`CancellationToken::run_until_cancelled_owned`](crate::CancellationToken::run_until_cancelled_owned).
     RunUntilCancelledFutureOwned<F>(Until of Arc<Node>) -> Option<F::Output>,
     it => it.waits.is_done()
 }
 runs! {
-    /// The future of [`CancellationToken::run_cancelling_io`].
+    /// The future of [`CancellationToken::run_cancelling_io`](crate::CancellationToken::run_cancelling_io).
     RunCancellingIo<'a, F>(Cancelling of &'a Node) -> F::Output,
     it => it.is_done
 }
 runs! {
-    /// The future of [`CancellationToken::run_cancelling_io_owned`].
+    /// The future of [`CancellationToken::run_cancelling_io_owned`](crate::CancellationToken::run_cancelling_io_owned).
     RunCancellingIoOwned<F>(Cancelling of Arc<Node>) -> F::Output,
     it => it.is_done
 }
