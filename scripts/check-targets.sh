@@ -161,7 +161,7 @@ run_target() {
         "CARGO_TARGET_${variable}_RUNNER=timeout 900 $(emulator "$target")"
     )
     tests=(--lib --test=waiter_queue_tests --test=semaphore_tests --test=mutex_tests
-        --test=condvar_tests --test=event_tests --test=runtime_edges --test=auto_traits)
+        --test=condvar_tests --test=event_tests --test=cancellation_token_tests --test=runtime_edges --test=auto_traits)
     local features status=0
     for features in "--all-features" "--no-default-features --features time,compio-driver/polling"; do
         # shellcheck disable=SC2086  # words

@@ -28,6 +28,7 @@
 //! | [`Gate`] | refuse newcomers, and wait for those inside |
 //! | [`WaitGroup`], [`Latch`] | wait until all are done, counted by handles or by a number |
 //! | [`Barrier`] | tasks that wait for each other, again and again |
+//! | [`CancellationToken`] | tell tasks to end, and end compio's operations in them |
 //! | [`mpsc`] | send values from many tasks to one |
 //! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |
@@ -81,7 +82,9 @@
 mod auto_reset_event;
 mod barrier;
 pub mod broadcast;
+mod cancellation_token;
 mod condvar;
+mod drop_guard;
 mod event;
 mod fairness;
 mod gate;
@@ -108,7 +111,9 @@ mod loom;
 
 pub use auto_reset_event::*;
 pub use barrier::*;
+pub use cancellation_token::*;
 pub use condvar::*;
+pub use drop_guard::*;
 pub use event::*;
 pub use fairness::Fairness;
 pub use gate::*;

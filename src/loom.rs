@@ -22,6 +22,11 @@ mod imp {
 
     pub(crate) use std::sync::Arc;
 
+    /// What `arc` has, if nobody else has it. Of those who give up the last ones at once, one gets it.
+    pub(crate) fn into_inner<T>(arc: Arc<T>) -> Option<T> {
+        Arc::into_inner(arc)
+    }
+
     /// `std::cell::UnsafeCell` with the interface of loom's, which sees each access begin and end.
     #[derive(Debug)]
     #[repr(transparent)]
@@ -76,6 +81,11 @@ mod imp {
 
     use loom::sync::atomic;
     pub(crate) use loom::{cell::UnsafeCell, sync::Arc, thread::yield_now};
+
+    /// As above, but for those who give up the last ones at once: loom has only `try_unwrap`.
+    pub(crate) fn into_inner<T>(arc: Arc<T>) -> Option<T> {
+        Arc::try_unwrap(arc).ok()
+    }
 
     std::thread_local! {
         /// How many read-modify-writes there have been. std's: all threads of a model run on one.

@@ -223,6 +223,25 @@ fn types_are_small() {
     assert_eq!(size_of::<SemaphorePermit<'_>>(), 2 * size_of::<usize>());
 }
 
+// ---- cancellation tokens ----
+
+is!(CancellationToken: Send, Sync, Unpin, Clone, Eq, std::hash::Hash, UnwindSafe, RefUnwindSafe);
+is!(WaitForCancellationFuture<'_>: Send, Sync, Unpin, FusedFuture);
+is!(WaitForCancellationFutureOwned: Send, Sync, Unpin, FusedFuture);
+is!(DropGuard: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(DropGuardRef<'_>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(RunUntilCancelledFuture<'_, std::future::Ready<u8>>: Send, Sync, Unpin, FusedFuture);
+is!(RunUntilCancelledFutureOwned<std::future::Ready<u8>>: Send, Sync, Unpin, FusedFuture);
+is_not!(RunUntilCancelledFuture<'_, std::future::Ready<Neither>>: Send, Sync);
+is_not!(RunUntilCancelledFuture<'_, std::marker::PhantomPinned>: Unpin);
+is_not!(RunUntilCancelledFutureOwned<std::marker::PhantomPinned>: Unpin);
+// They have a cancel token of their thread's runtime.
+is!(RunCancellingIo<'_, std::future::Ready<u8>>: Unpin, FusedFuture);
+is!(RunCancellingIoOwned<std::future::Ready<u8>>: Unpin, FusedFuture);
+is_not!(RunCancellingIo<'_, std::future::Ready<u8>>: Send, Sync);
+is_not!(RunCancellingIoOwned<std::future::Ready<u8>>: Send, Sync);
+is_not!(RunCancellingIo<'_, std::marker::PhantomPinned>: Unpin);
+
 // ---- channels ----
 
 // What is sent goes to another thread, and is dropped there.

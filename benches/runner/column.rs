@@ -1,10 +1,11 @@
 //! The columns of the table: who is measured.
 
-use super::{channels, scenario::Scenario};
+use super::{channels, scenario::Scenario, tokens};
 use crate::{
     peers::{
         self, AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio,
         channels::{AcrossThreads, Channels},
+        tokens::Token,
     },
     workload::Remotes,
 };
@@ -16,9 +17,10 @@ pub struct Column {
     pub name: &'static str,
     /// What `COMPIO_SYNC_TIER` is set to.
     pub tier: &'static str,
-    /// All scenarios but those of channels.
+    /// All scenarios but those of channels and of tokens.
     waits: Option<Run<Scenario>>,
     channels: Option<Run<channels::Scenario>>,
+    tokens: Option<Run<tokens::Scenario>>,
     /// Whether it is this crate, in one of its settings.
     pub is_ours: bool,
 }
@@ -28,6 +30,7 @@ impl Column {
     pub fn has(&self, scenario: &Scenario) -> bool {
         match scenario {
             Scenario::Channel(_) => self.channels.is_some(),
+            Scenario::Token(_) => self.tokens.is_some(),
             _ => self.waits.is_some(),
         }
     }
@@ -36,6 +39,7 @@ impl Column {
     pub fn run(&self, scenario: &Scenario, remotes: &mut Remotes) -> Option<Vec<f64>> {
         match scenario {
             Scenario::Channel(scenario) => self.channels?(scenario, remotes),
+            Scenario::Token(scenario) => self.tokens?(scenario, remotes),
             _ => self.waits?(scenario, remotes),
         }
     }
@@ -46,6 +50,7 @@ impl Column {
             tier: "auto",
             waits: None,
             channels: None,
+            tokens: None,
             is_ours: false,
         }
     }
@@ -72,6 +77,13 @@ impl Column {
         }
     }
 
+    const fn tokens<T: Token>(self) -> Self {
+        Self {
+            tokens: Some(|scenario, remotes| scenario.run::<T>(remotes)),
+            ..self
+        }
+    }
+
     const fn local_channels<P: Channels>(self) -> Self {
         Self {
             channels: Some(|scenario, remotes| scenario.run_within::<P>(remotes)),
@@ -85,6 +97,7 @@ const fn ours(name: &'static str, tier: &'static str) -> Column {
         .ours(tier)
         .waits::<CompioSync>()
         .channels::<peers::channels::CompioSync>()
+        .tokens::<compio_sync::CancellationToken>()
 }
 
 pub const COLUMNS: &[Column] = &[
@@ -102,7 +115,8 @@ pub const COLUMNS: &[Column] = &[
     ours("compio-sync iocp", "iocp"),
     Column::named(Tokio::NAME)
         .waits::<Tokio>()
-        .channels::<peers::channels::Tokio>(),
+        .channels::<peers::channels::Tokio>()
+        .tokens::<tokio_util::sync::CancellationToken>(),
     Column::named(AsyncLock::NAME).waits::<AsyncLock>(),
     Column::named(Asyncband::NAME)
         .waits::<Asyncband>()

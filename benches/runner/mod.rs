@@ -7,3 +7,4 @@ pub mod column;
 pub mod json;
 pub mod parent;
 pub mod scenario;
+pub mod tokens;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::channels;
+use super::{channels, tokens};
 use crate::{
     peers::{Monitor, Peer, Semaphore},
     workload::{
@@ -22,6 +22,8 @@ use crate::{
 pub enum Scenario {
     /// Of channels, whose peers are others.
     Channel(channels::Scenario),
+    /// Of cancellation tokens.
+    Token(tokens::Scenario),
     /// `try_acquire`, and the permit dropped.
     TryAcquire,
     /// `acquire().await`, and the permit dropped.
@@ -117,6 +119,7 @@ impl Scenario {
     pub fn operations(&self) -> usize {
         match *self {
             Self::Channel(scenario) => scenario.operations(),
+            Self::Token(scenario) => scenario.operations(),
             Self::TryAcquire | Self::Acquire | Self::Lock => UNCONTENDED,
             Self::Contend { runtimes, load }
             | Self::Latency { runtimes, load }
@@ -135,11 +138,11 @@ impl Scenario {
         }
     }
 
-    /// One run of a peer, unless it is about channels. `None` if that is nothing for it.
+    /// One run of a peer, unless it is about channels or tokens. `None` if that is nothing for it.
     pub fn run<P: Peer>(&self, remotes: &mut Remotes) -> Option<Vec<f64>> {
         let apart = Placement::Apart;
         let ns = match *self {
-            Self::Channel(_) => return None,
+            Self::Channel(_) | Self::Token(_) => return None,
             Self::TryAcquire => try_acquire::<P>(),
             Self::Acquire => uncontended(remotes, || async {
                 let semaphore = P::semaphore(1);
@@ -480,6 +483,9 @@ pub fn cells() -> Vec<Cell> {
     );
     for (id, scenario) in channels::cells() {
         add(id, false, Scenario::Channel(scenario));
+    }
+    for (id, scenario) in tokens::cells() {
+        add(id, false, Scenario::Token(scenario));
     }
     cells
 }

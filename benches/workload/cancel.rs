@@ -12,7 +12,7 @@ use super::{Remote, run_together, yield_now};
 use crate::peers::{Peer, Semaphore};
 
 /// Polls `future` once, and drops it.
-async fn call_off(future: impl Future) {
+pub(super) async fn call_off(future: impl Future) {
     let mut future = pin!(future);
     poll_fn(|cx| {
         let _ = future.as_mut().poll(cx);

@@ -30,6 +30,7 @@ mod fan_out;
 mod memory;
 mod notify;
 mod ping_pong;
+mod tokens;
 
 pub use self::{
     bare::{futex_ping_pong, spinning_ping_pong, two_rmws, yields},
@@ -46,6 +47,7 @@ pub use self::{
     },
     notify::{notify_all, notify_one},
     ping_pong::{PingPong, beside, ping_pong},
+    tokens::{Use, cancel_tree, use_tokens},
 };
 
 /// Lets the runtime's other tasks run.

@@ -49,7 +49,7 @@ suite() {
     done
 }
 
-behaviour="waiter_queue_tests semaphore_tests mutex_tests condvar_tests event_tests"
+behaviour="waiter_queue_tests semaphore_tests mutex_tests condvar_tests event_tests cancellation_token_tests"
 
 with_files=
 # played ROLE TIER: a part of the test of what happens where the futex tier cannot be had, with

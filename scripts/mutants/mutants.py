@@ -30,9 +30,13 @@ FILES = [
     "generic", "linux", "mod",
     *(f"mpsc/{name}" for name in ["list", "list/single", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
-    "notify/notified", "gate", "latch", "barrier", "wait_group", "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
+    "notify/notified", "gate", "latch", "barrier", "wait_group", "cancellation_token/node", "cancellation_token/waits",
+    "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-ABOVE = ("notify/", "gate", "latch", "barrier", "wait_group", "ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+ABOVE = (
+    "notify/", "gate", "latch", "barrier", "wait_group", "cancellation_token/",
+    "ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/",
+)
 
 
 def source(file):

@@ -22,7 +22,7 @@ TABLE = base.HERE / "suite.toml"
 RESULTS = base.ROOT / "docs/verification/mutants-suite.md"
 # The cheapest first. What is not named here is of another platform, or proves something else.
 PROGRAMS = [
-    "lib", "semaphore_tests", "mutex_tests", "condvar_tests", "event_tests", "waiter_queue_tests",
+    "lib", "semaphore_tests", "mutex_tests", "condvar_tests", "event_tests", "waiter_queue_tests", "cancellation_token_tests",
     "timeout_tests", "runtime_edges", "linux_specific", "peer_cases", "properties", "linearizability",
     "fairness_tests", "interleavings", "stress", "allocations", "runtimes_end",
 ]

@@ -9,10 +9,10 @@
 //! | while it waits | it has taken nothing, and has lost its place in the wait list |
 //! | after it was handed a permit or the lock, before it was polled | that passes on to the next waiter |
 //! | [`Condvar::wait`](crate::Condvar::wait), at any time | the mutex is unlocked. A notification that had reached it passes on |
-//! | [`Event::wait`](crate::Event::wait) | none |
+//! | [`Event::wait`](crate::Event::wait), [`CancellationToken::cancelled`](crate::CancellationToken::cancelled) | none |
 //! | [`WaiterQueue::add_waiter_if`](crate::WaiterQueue::add_waiter_if) | a wake that had reached it passes on |
 //!
-//! So nothing is lost and nothing leaks. Seven traps remain, which every crate of this kind has.
+//! So nothing is lost and nothing leaks. Eight traps remain, which every crate of this kind has.
 //!
 //! # A future that is kept and not polled
 //!
@@ -146,7 +146,56 @@
 //! # A cancel token around a wait
 //!
 //! compio's `with_cancel` cancels operations of its driver. A wait of this crate is none: it goes on until its
-//! future is dropped. Take `select!`, or a wait with a [deadline](crate::Timeout).
+//! future is dropped. Take `select!`, a wait with a [deadline](crate::Timeout), or
+//! [`run_until_cancelled`](crate::CancellationToken::run_until_cancelled) around the wait.
+//!
+//! # An operation that is dropped
+//!
+//! The loser of a `select!` is dropped, and if it is one of compio's operations, it is cancelled, and what it has done is not
+//! known: a read may have taken bytes from the socket, which are lost with its buffer. Where the connection goes on after that,
+//! let the operation end: [`run_cancelling_io`](crate::CancellationToken::run_cancelling_io) cancels it and yields what it has come to.
+//!
+//! compio's `with_cancel` does that, too, for a token of the same thread. In optimized programs compio 0.19's may do nothing, though: it
+//! looks its token up by the address of a function of which there may be several. `run_cancelling_io` is not affected.
+//!
+//! # Shutting down
+//!
+//! Two tokens, one a child of the other: the first says that nothing new is begun, the second ends what is still in flight when
+//! the time is up. Tasks that hold a permit each are waited for by acquiring all of them.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use compio_sync::{CancellationToken, Semaphore};
+//!
+//! const MOST: usize = 100;
+//!
+//! let abort = CancellationToken::new();
+//! let stop = abort.child_token();
+//! let tasks = Arc::new(Semaphore::new(MOST));
+//!
+//! let runtime = std::thread::spawn({
+//!     let (abort, stop, tasks) = (abort.clone(), stop.clone(), tasks.clone());
+//!     move || {
+//!         compio::runtime::Runtime::new().unwrap().block_on(async {
+//!             while let Some(permit) = stop.run_until_cancelled(tasks.clone().acquire_owned()).await {
+//!                 // ... accept, by `stop.run_cancelling_io(listener.accept())`, and spawn ...
+//!                 # let endless = std::future::pending::<()>();
+//!                 abort.run_until_cancelled(endless).await; // one that does not end by itself
+//!                 drop(permit);
+//!             }
+//!         })
+//!     }
+//! });
+//!
+//! stop.cancel();
+//! if tasks.acquire_many(MOST).timeout(Duration::from_millis(5)).blocking().is_err() {
+//!     abort.cancel();
+//! }
+//! runtime.join().unwrap();
+//! ```
+//!
+//! `examples/graceful_shutdown.rs` is a whole server of this kind.
 //!
 //! # Half of what was to be done
 //!

@@ -15,6 +15,8 @@
 //! | tasks that wait for each other in each round | [`Barrier`](crate::Barrier) | one that is cancelled is not counted |
 //! | to wake one task, or the next one that comes: "there is work" | [`Notify`](crate::Notify), [`AutoResetEvent`](crate::AutoResetEvent) | one signal is stored, a second one is the same |
 //! | to wake one task for each signal | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
+//! | to tell tasks to end, all or a part of them, and to end their reads and writes | [`CancellationToken`](crate::CancellationToken) | a child is cancelled with its parent, on whichever runtime it is; see [Shutting down](super::cancelling#shutting-down) |
+//! | a configuration that is reloaded | [`watch`](crate::watch) | see [below](#a-configuration-that-is-reloaded) |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
@@ -113,6 +115,28 @@
 //!
 //! A worker that panics or is cancelled drops its permit as well.
 //!
+//! # A configuration that is reloaded
+//!
+//! Take [`watch`](crate::watch), and not a [`RwLock`](crate::RwLock). Whoever looks keeps what he has seen for as long as he likes, also
+//! across an `await`, and the next one is put beside it. Under a lock, a request that takes long would
+//! keep the writer waiting, and the writer all later readers: those must not pass him, or he would never have his turn. A lock is right where
+//! the value is changed in place, a part of it at a time, and each reader must see the last change.
+//!
+//! ```
+//! use compio_sync::watch;
+//!
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
+//! let (config, receiver) = watch::channel(String::from("hello"));
+//! let under_way = receiver.borrow(); // a request begins
+//! config.send_replace("good day".into()); // waits for nobody
+//! assert_eq!(*under_way, "hello");
+//! assert_eq!(*receiver.borrow(), "good day"); // the next one
+//! # });
+//! ```
+//!
+//! `examples/config_reload.rs` does so on several runtimes, refuses a file that makes no sense, and resizes a semaphore when
+//! its limit has changed.
+//!
 //! # Limiting a rate
 //!
 //! A permit that is forgotten does not come back, so a semaphore whose permits are added by the
@@ -162,6 +186,8 @@
 //! | `cargo run --example` | Shows |
 //! |---|---|
 //! | `bounded_tasks` | bounded concurrency over file I/O, on several runtimes |
+//! | `graceful_shutdown` | a server on several runtimes that stops, drains for a while, and ends what is left in flight |
+//! | `config_reload` | a configuration that is replaced while requests look at it |
 //! | `copy_dir` | the same in its shortest form, with a progress bar |
 //! | `connection_limit` | a limit in front of a TCP server |
 //! | `condvar_signaling` | producer and consumer on two runtimes |

@@ -24,7 +24,7 @@ use std::{mem::ManuallyDrop, time::Instant};
 use compio_buf::BufResult;
 use compio_driver::{AsRawFd, DriverType, RawFd, op::Asyncify};
 use compio_executor::Executor;
-use compio_runtime::{FutureExt, Runtime, Submit};
+use compio_runtime::{CancelToken, FutureExt, Runtime, Submit};
 #[cfg(feature = "time")]
 use compio_send_wrapper::SendWrapper;
 
@@ -368,6 +368,64 @@ impl WakeStats {
         })
         .ok()
         .map(Option::unwrap_or_default)
+    }
+}
+
+// ---- operations ----
+
+/// The operations that a future has in flight on the current runtime. Belongs to a thread.
+pub(crate) struct Operations {
+    /// Once there is a runtime.
+    token: Option<CancelToken>,
+    is_cancelled: bool,
+    /// The waker that the future was polled with last, and what compio has made of it to carry the token.
+    wakers: Option<(Waker, Waker)>,
+}
+
+impl Operations {
+    pub(crate) fn new() -> Self {
+        Self {
+            token: None,
+            is_cancelled: false,
+            wakers: None,
+        }
+    }
+
+    /// Cancels those in flight, and those to come.
+    pub(crate) fn cancel(&mut self) {
+        self.is_cancelled = true;
+        if let Some(token) = &self.token {
+            token.clone().cancel();
+        }
+    }
+
+    /// Polls `future`, whose operations these are.
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        if self.token.is_none() && is_inside_runtime() {
+            self.token = Some(CancelToken::new());
+            if self.is_cancelled {
+                self.cancel();
+            }
+        }
+        let Some(token) = &self.token else {
+            return future.poll(cx);
+        };
+        if !matches!(&self.wakers, Some((known, _)) if known.will_wake(cx.waker())) {
+            // compio knows its wrapper around a waker by its table of functions. That of what `with_cancel` polls
+            // with differs from crate to crate in optimized programs, and is not known then; that of a clone is.
+            let clone = poll_fn(|cx| Poll::Ready(cx.waker().clone()));
+            let wrapped = Pin::new(&mut clone.with_cancel(token.clone())).poll(cx);
+            let Poll::Ready(wrapped) = wrapped else {
+                unreachable!("it is always ready")
+            };
+            self.wakers = Some((cx.waker().clone(), wrapped));
+        }
+        let wrapped = self.wakers.as_ref().map_or(cx.waker(), |(_, it)| it);
+        future.poll(&mut Context::from_waker(wrapped))
     }
 }
 

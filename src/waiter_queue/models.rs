@@ -35,6 +35,7 @@ use super::{Left, Outcome, Queue, Slot};
 mod barging;
 mod broadcast;
 mod cancel;
+mod cancellation;
 mod channels;
 mod closing;
 mod coordination;

@@ -315,6 +315,26 @@ fn operation() -> usize {
 }
 
 #[test]
+fn token_is_one_allocation_and_waits_for_it_are_none() {
+    run(async {
+        fill_up();
+        let root = CancellationToken::new();
+        let grandchild = root.child_token().child_token();
+        let (before, bytes) = (allocations(), live());
+        for _ in 0..ROUNDS {
+            assert!(poll_once(pin!(grandchild.cancelled())).is_pending());
+            let pending = std::future::pending::<()>();
+            assert!(poll_once(pin!(grandchild.run_until_cancelled(pending))).is_pending());
+        }
+        assert_eq!((allocations(), live()), (before, bytes));
+        for _ in 0..ROUNDS {
+            drop(root.child_token());
+        }
+        assert_eq!((allocations(), live()), (before + ROUNDS, bytes));
+    });
+}
+
+#[test]
 fn uncontended_use_allocates_nothing_at_all() {
     watched("uncontended_use_allocates_nothing_at_all", || {
         run(async {

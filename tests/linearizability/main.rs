@@ -279,6 +279,16 @@ fn mutex_with_overtaking_and_condvar_are_linearizable() {
 }
 
 #[test]
+fn tree_of_cancellation_tokens_is_linearizable() {
+    prove("cancellation tokens", |_| {
+        (
+            event::Playing::new(event::Generations::new()),
+            event::State::new(),
+        )
+    });
+}
+
+#[test]
 fn event_is_linearizable() {
     prove("event", |_| {
         (event::Playing::new(Event::new()), event::State::new())

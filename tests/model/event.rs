@@ -1,8 +1,16 @@
-//! The event: its model, and playing with it.
+//! The event: its model, and playing with it. A cancellation token is an event that is never reset, for all of a tree.
 
-use std::{future::Future, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
 
-use compio_sync::Event;
+use compio_sync::{CancellationToken, Event};
 
 use super::{
     checker::Model,
@@ -78,9 +86,12 @@ impl Model for State {
 
 /// What an event does, as the game sees it.
 pub trait Flag: Send + Sync + 'static {
+    /// Whether it can be reset.
+    const IS_RESET: bool = true;
+
     fn wait(self: &Arc<Self>) -> BoxFuture<()>;
     fn set(&self);
-    fn reset(&self);
+    fn reset(&self) {}
     fn is_set(&self) -> bool;
     fn waiter_count(&self) -> usize;
 }
@@ -127,6 +138,87 @@ impl Flag for Event {
 
     fn waiter_count(&self) -> usize {
         self.waiter_count()
+    }
+}
+
+/// Three generations of tokens, of which the first is cancelled, and the others are looked at and waited for.
+pub struct Generations {
+    tokens: [CancellationToken; 3],
+    next: AtomicUsize,
+}
+
+impl Generations {
+    pub fn new() -> Self {
+        let root = CancellationToken::new();
+        let child = root.child_token();
+        Self {
+            tokens: [root, child.clone(), child.child_token()],
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn one(&self) -> &CancellationToken {
+        &self.tokens[self.next.fetch_add(1, Relaxed) % self.tokens.len()]
+    }
+}
+
+/// A wait in several queues, whose player sees one waker, as that of a wait in one.
+struct OneWaker {
+    future: compio_sync::WaitForCancellationFutureOwned,
+    waker: Option<Arc<Once>>,
+}
+
+impl Future for OneWaker {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let is_known = |once: &Arc<Once>| {
+            let waker = once.0.lock().unwrap();
+            waker.as_ref().is_some_and(|it| it.will_wake(cx.waker()))
+        };
+        let known = self.waker.take().filter(is_known);
+        let once = known.unwrap_or_else(|| Arc::new(Once(Mutex::new(Some(cx.waker().clone())))));
+        let waker = Waker::from(once.clone());
+        let poll = Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker));
+        if poll.is_pending() {
+            self.waker = Some(once);
+        }
+        poll
+    }
+}
+
+/// A waker that is called once, from wherever.
+struct Once(Mutex<Option<Waker>>);
+
+impl Wake for Once {
+    fn wake(self: Arc<Self>) {
+        let waker = self.0.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Flag for Generations {
+    const IS_RESET: bool = false;
+
+    fn wait(self: &Arc<Self>) -> BoxFuture<()> {
+        Box::pin(OneWaker {
+            future: self.one().clone().cancelled_owned(),
+            waker: None,
+        })
+    }
+
+    fn set(&self) {
+        self.tokens[0].cancel();
+    }
+
+    fn is_set(&self) -> bool {
+        self.one().is_cancelled()
+    }
+
+    fn waiter_count(&self) -> usize {
+        self.tokens[0].waiter_count()
     }
 }
 
@@ -187,15 +279,16 @@ impl<F: Flag> System for Playing<F> {
                     Self::drop_wait(player, wait);
                 }
             }
-            10..12 => {
+            // What is not reset is not set all the time, either.
+            10..12 if F::IS_RESET || player.one_in(8) => {
                 let timed = player.call(|| flag.set());
                 player.log(&timed, Call::Set);
             }
-            12..14 => {
+            12..14 if F::IS_RESET => {
                 let timed = player.call(|| flag.reset());
                 player.log(&timed, Call::Reset);
             }
-            14 => {
+            12..15 => {
                 let timed = player.call(|| flag.is_set());
                 let is_set = timed.result.expect("no waker is called");
                 player.log(&timed, Call::IsSet(is_set));
