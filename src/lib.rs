@@ -23,6 +23,9 @@
 //! | [`RwLock`] | many that read, or one that writes, held across `await` |
 //! | [`Condvar`] | wait until something under a mutex changes |
 //! | [`Event`] | wait until a flag is set |
+//! | [`OnceCell`] | a value that whoever needs it first initializes |
+//! | [`LazyCell`] | a value that is made when it is first needed |
+//! | [`SetOnce`] | a value that is set once, and waited for |
 //! | [`mpsc`] | send values from many tasks to one |
 //! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |
@@ -80,6 +83,7 @@ mod fairness;
 pub mod mpmc;
 pub mod mpsc;
 mod mutex;
+mod once;
 pub mod oneshot;
 mod rwlock;
 mod semaphore;
@@ -99,6 +103,7 @@ pub use condvar::*;
 pub use event::*;
 pub use fairness::Fairness;
 pub use mutex::*;
+pub use once::*;
 pub use rwlock::*;
 pub use semaphore::*;
 pub use timeout::{Elapsed, Timeout};

@@ -43,6 +43,7 @@ pub(super) mod futex;
 mod node;
 mod nodes_alive;
 mod notice;
+mod once;
 mod oneshot;
 mod pairs;
 mod permit;

@@ -1,0 +1,98 @@
+//! Forcing a lazy value.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use super::{
+    lazy::LazyCell,
+    right::{Right, Turn},
+};
+use crate::timeout::{Wait, wait_methods};
+
+/// The future of [`LazyCell::force`] and [`LazyCell::force_pin`].
+#[must_use = "futures do nothing unless polled"]
+pub struct LazyForce<'a, T, Fut, F> {
+    cell: Pin<&'a LazyCell<T, Fut, F>>,
+    right: Right<'a, T>,
+}
+
+impl<'a, T, Fut, F> LazyForce<'a, T, Fut, F> {
+    #[inline]
+    pub(super) fn new(cell: Pin<&'a LazyCell<T, Fut, F>>) -> Self {
+        Self {
+            right: cell.get_ref().right(),
+            cell,
+        }
+    }
+}
+
+impl<'a, T, Fut, F> Future for LazyForce<'a, T, Fut, F>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = T>,
+{
+    type Output = &'a T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
+        let this = &mut *self;
+        match ready!(this.right.poll(cx)) {
+            Turn::Value(value) => Poll::Ready(value),
+            Turn::Closed => poisoned(),
+            Turn::Attempt => {
+                // What a panic leaves of the initializer must not be polled any more.
+                let poison = Poison(&mut this.right);
+                // SAFETY: the right is held.
+                let value = unsafe { this.cell.poll_stage(cx) };
+                let Poison(right) = &mut *mem::ManuallyDrop::new(poison);
+                value.map(|value| right.succeed(value))
+            }
+        }
+    }
+}
+
+/// Ends all attempts when it is dropped.
+struct Poison<'r, 'a, T>(&'r mut Right<'a, T>);
+
+impl<T> Drop for Poison<'_, '_, T> {
+    fn drop(&mut self) {
+        self.0.fail();
+    }
+}
+
+impl<'a, T, Fut, F> Wait for LazyForce<'a, T, Fut, F>
+where
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = T>,
+{
+    fn at_deadline(&mut self) -> Option<&'a T> {
+        match self.right.at_deadline()? {
+            Turn::Value(value) => Some(value),
+            Turn::Attempt => None,
+            Turn::Closed => poisoned(),
+        }
+    }
+}
+
+wait_methods!(['a, T, Fut: Future<Output = T>, F: FnOnce() -> Fut] LazyForce<'a, T, Fut, F>, it => it.right,
+    "let never: compio_sync::LazyCell<u32> = compio_sync::LazyCell::new(|| Box::pin(std::future::pending()));",
+    "never.force()");
+
+impl<T, Fut, F> fmt::Debug for LazyForce<'_, T, Fut, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyForce").finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn poisoned() -> ! {
+    panic!(
+        "the initializer of this `LazyCell` has panicked, and is not run again; have it yield a `Result`, or use \
+         `OnceCell::get_or_init`, which tries again"
+    )
+}

@@ -1,0 +1,536 @@
+//! Cells that are set once: setters, initializers and waits that meet.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+};
+
+use super::*;
+use crate::{LazyCell, OnceCell, SetOnce, SetOnceError};
+
+/// A future that is polled by hand.
+struct Polling<F> {
+    future: Pin<Box<F>>,
+    probe: Probe,
+}
+
+impl<F: Future> Polling<F> {
+    fn new(future: F) -> Self {
+        Self {
+            future: Box::pin(future),
+            probe: Probe::new(),
+        }
+    }
+
+    fn poll(&mut self) -> Poll<F::Output> {
+        let waker = self.probe.waker();
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    /// What it yields when all is quiet, after `first`, its first poll.
+    #[track_caller]
+    fn ends(mut self, first: Poll<F::Output>) -> F::Output {
+        match first {
+            Poll::Ready(output) => output,
+            Poll::Pending => {
+                assert_eq!(self.probe.wakes(), 1, "the waiter is lost");
+                match self.poll() {
+                    Poll::Ready(output) => output,
+                    Poll::Pending => panic!("woken for nothing"),
+                }
+            }
+        }
+    }
+}
+
+/// Something that a thread has made, and that is its own.
+fn made(n: usize) -> Arc<Data> {
+    let data = Data::new();
+    data.add(n);
+    data
+}
+
+#[track_caller]
+fn is_dropped(kept: Arc<Data>) {
+    assert!(Arc::try_unwrap(kept).is_ok(), "the value is left");
+}
+
+// ---- SetOnce ----
+
+/// Sets `n`, and sees to it that there is a value then. Says whether it was this one.
+#[track_caller]
+fn set(cell: &SetOnce<Arc<Data>>, n: usize) -> bool {
+    let result = cell.set(made(n));
+    let there = cell.get().expect("it was set").read();
+    match result {
+        Ok(()) => {
+            assert_eq!(there, n);
+            true
+        }
+        Err(SetOnceError(mine)) => {
+            assert_ne!(there, n);
+            assert_eq!(mine.read(), n);
+            is_dropped(mine);
+            false
+        }
+    }
+}
+
+#[test]
+fn set_once_one_of_two_sets_succeeds_and_the_other_sees_its_value() {
+    explore(4, || {
+        let cell = Arc::new(SetOnce::new());
+        let other = spawn({
+            let cell = cell.clone();
+            move || set(&cell, 1)
+        });
+        let won = set(&cell, 2);
+        assert_ne!(other.join().unwrap(), won);
+        let kept = cell.get().unwrap().clone();
+        drop(cell);
+        is_dropped(kept);
+    });
+}
+
+#[test]
+fn set_once_one_of_three_sets_succeeds() {
+    explore(3, || {
+        let cell = Arc::new(SetOnce::new());
+        let others = [1, 2].map(|n| {
+            let cell = cell.clone();
+            spawn(move || set(&cell, n))
+        });
+        let won = usize::from(set(&cell, 3));
+        let others = others.map(|it| usize::from(it.join().unwrap()));
+        assert_eq!(won + others[0] + others[1], 1);
+        let kept = Arc::try_unwrap(cell).unwrap().into_inner().unwrap();
+        is_dropped(kept);
+    });
+}
+
+#[test]
+fn set_once_wait_ends_with_what_was_done_before_the_set() {
+    for sets in [1, 2] {
+        explore(if sets == 1 { 4 } else { 2 }, move || {
+            let cell = Arc::new(SetOnce::new());
+            let setting: Vec<_> = (0..sets)
+                .map(|_| {
+                    let cell = cell.clone();
+                    spawn(move || _ = cell.set(made(7)))
+                })
+                .collect();
+            let mut wait = Polling::new(cell.wait());
+            let first = wait.poll();
+            if let Poll::Ready(value) = &first {
+                assert_eq!(value.read(), 7);
+            }
+            setting.into_iter().for_each(|it| it.join().unwrap());
+            assert_eq!(wait.ends(first).read(), 7);
+        });
+    }
+}
+
+#[test]
+fn set_once_wait_that_is_cancelled_leaves_the_other() {
+    explore(3, || {
+        let cell = Arc::new(SetOnce::new());
+        let mut gone = Polling::new(cell.wait());
+        let mut stays = Polling::new(cell.wait());
+        assert!(gone.poll().is_pending());
+        assert!(stays.poll().is_pending());
+        let setting = spawn({
+            let cell = cell.clone();
+            move || assert!(cell.set(made(7)).is_ok())
+        });
+        drop(gone);
+        setting.join().unwrap();
+        assert_eq!(stays.ends(Poll::Pending).read(), 7);
+        assert_eq!(cell.waiter_count(), 0);
+    });
+}
+
+#[test]
+fn set_once_value_is_seen_as_it_was_set() {
+    explore(4, || {
+        let cell = Arc::new(SetOnce::new());
+        let setting = spawn({
+            let cell = cell.clone();
+            move || assert!(cell.set(made(7)).is_ok())
+        });
+        if let Some(data) = cell.get() {
+            assert_eq!(data.read(), 7);
+        }
+        setting.join().unwrap();
+        assert_eq!(cell.get().unwrap().read(), 7);
+    });
+}
+
+// ---- OnceCell ----
+
+/// What initializers do one at a time, and a cell.
+struct Initialized {
+    cell: OnceCell<Arc<Data>>,
+    /// How often it was tried. Plain data, which two initializers must not access at once.
+    tries: Arc<Data>,
+}
+
+impl Initialized {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            cell: OnceCell::new(),
+            tries: Data::new(),
+        })
+    }
+
+    fn try_it(&self) -> Arc<Data> {
+        self.tries.add(1);
+        made(7)
+    }
+
+    /// One that succeeds at once.
+    fn init(&self) -> impl Future<Output = &Arc<Data>> {
+        self.cell.get_or_init(async || self.try_it())
+    }
+
+    /// One that fails at once.
+    fn fail(&self) -> impl Future<Output = Result<&Arc<Data>, ()>> {
+        self.cell.get_or_try_init(async || {
+            self.tries.add(1);
+            Err(())
+        })
+    }
+}
+
+#[test]
+fn once_cell_is_initialized_by_one_of_two() {
+    explore(4, || {
+        let it = Initialized::new();
+        let other = spawn({
+            let it = it.clone();
+            move || {
+                let mut init = Polling::new(it.init());
+                match init.poll() {
+                    Poll::Ready(value) => assert_eq!(value.read(), 7),
+                    Poll::Pending => {
+                        // The other one is in between, and wakes this one when it is through.
+                        while init.probe.wakes() == 0 {
+                            ::loom::thread::yield_now();
+                        }
+                        assert!(matches!(init.poll(), Poll::Ready(value) if value.read() == 7));
+                    }
+                }
+            }
+        });
+        let mut init = Polling::new(it.init());
+        let first = init.poll();
+        if let Poll::Ready(value) = &first {
+            assert_eq!(value.read(), 7);
+        }
+        other.join().unwrap();
+        assert_eq!(init.ends(first).read(), 7);
+        assert_eq!(it.tries.read(), 1);
+    });
+}
+
+#[test]
+fn once_cell_initializer_that_fails_hands_on_with_what_it_has_done() {
+    for queued in [false, true] {
+        explore(4, move || {
+            let it = Initialized::new();
+            let mut init = Polling::new(it.init());
+            if queued {
+                // Behind one that is under way.
+                let mut first = Polling::new(it.cell.get_or_init(std::future::pending));
+                assert!(first.poll().is_pending());
+                assert!(init.poll().is_pending());
+                let failing = spawn({
+                    let it = it.clone();
+                    move || {
+                        let mut fail = Polling::new(it.fail());
+                        let first = fail.poll();
+                        (first.is_pending(), first.is_ready())
+                    }
+                });
+                drop(first);
+                failing.join().unwrap();
+                let value = init.ends(Poll::Pending).read();
+                assert_eq!((value, it.tries.read() >= 1), (7, true));
+                return;
+            }
+            let failing = spawn({
+                let it = it.clone();
+                move || {
+                    let mut fail = Polling::new(it.fail());
+                    match fail.poll() {
+                        Poll::Ready(Err(())) => {}
+                        Poll::Ready(Ok(value)) => assert_eq!(value.read(), 7),
+                        Poll::Pending => drop(fail),
+                    }
+                }
+            });
+            let first = init.poll();
+            failing.join().unwrap();
+            assert_eq!(init.ends(first).read(), 7);
+            assert!(matches!(it.tries.read(), 1 | 2));
+        });
+    }
+}
+
+#[test]
+fn once_cell_initializer_that_is_cancelled_hands_on() {
+    explore(4, || {
+        let it = Initialized::new();
+        let running = it.clone();
+        let mut gone = Polling::new(async move {
+            running
+                .cell
+                .get_or_init(async || {
+                    running.tries.add(1);
+                    std::future::pending().await
+                })
+                .await;
+        });
+        assert!(gone.poll().is_pending());
+        let cancelling = spawn(move || drop(gone));
+        let mut init = Polling::new(it.init());
+        let first = init.poll();
+        cancelling.join().unwrap();
+        assert_eq!(init.ends(first).read(), 7);
+        assert_eq!(it.tries.read(), 2);
+    });
+}
+
+#[test]
+fn once_cell_right_that_was_handed_over_passes_on() {
+    explore(3, || {
+        let it = Initialized::new();
+        let mut running = Polling::new(it.cell.get_or_init(std::future::pending));
+        assert!(running.poll().is_pending());
+        let cancelled = it.clone();
+        let mut gone = Polling::new(async move {
+            cancelled.init().await;
+        });
+        let mut stays = Polling::new(it.init());
+        assert!(gone.poll().is_pending());
+        assert!(stays.poll().is_pending());
+        let cancelling = spawn(move || drop(gone));
+        drop(running);
+        cancelling.join().unwrap();
+        assert_eq!(stays.ends(Poll::Pending).read(), 7);
+        assert_eq!(it.tries.read(), 1);
+    });
+}
+
+#[test]
+fn once_cell_is_set_or_initialized() {
+    explore(4, || {
+        let it = Initialized::new();
+        let setting = spawn({
+            let it = it.clone();
+            move || match it.cell.set(made(5)) {
+                Ok(()) => true,
+                Err(error) => {
+                    if error.is_already_init_err() {
+                        assert_eq!(it.cell.get().unwrap().read(), 7);
+                    }
+                    is_dropped(error.into_inner());
+                    false
+                }
+            }
+        });
+        let mut init = Polling::new(it.init());
+        let first = init.poll();
+        let was_set = setting.join().unwrap();
+        let value = init.ends(first).read();
+        let tries = it.tries.read();
+        assert_eq!((value, tries), if was_set { (5, 0) } else { (7, 1) });
+    });
+}
+
+#[test]
+fn once_cell_is_set_by_one_of_two() {
+    explore(4, || {
+        let cell = Arc::new(OnceCell::new());
+        let setting = |n| {
+            let cell = cell.clone();
+            move || cell.set(made(n)).is_ok()
+        };
+        let other = spawn(setting(1));
+        let won = setting(2)();
+        assert_ne!(other.join().unwrap(), won);
+        assert_eq!(cell.get().unwrap().read(), if won { 2 } else { 1 });
+    });
+}
+
+#[test]
+fn once_cell_wait_ends_when_another_has_initialized() {
+    explore(4, || {
+        let it = Initialized::new();
+        let initializing = spawn({
+            let it = it.clone();
+            move || assert!(Polling::new(it.init()).poll().is_ready())
+        });
+        let mut wait = Polling::new(it.cell.wait());
+        let first = wait.poll();
+        if let Poll::Ready(value) = &first {
+            assert_eq!(value.read(), 7);
+        }
+        initializing.join().unwrap();
+        assert_eq!(wait.ends(first).read(), 7);
+    });
+}
+
+#[test]
+fn once_cell_all_who_wait_see_the_value() {
+    explore(3, || {
+        let it = Initialized::new();
+        let running = it.clone();
+        let mut is_let_go = false;
+        let mut first = Polling::new(async move {
+            running
+                .cell
+                .get_or_init(async || {
+                    poll_fn(|_| match std::mem::replace(&mut is_let_go, true) {
+                        false => Poll::Pending,
+                        true => Poll::Ready(()),
+                    })
+                    .await;
+                    running.try_it()
+                })
+                .await;
+        });
+        assert!(first.poll().is_pending());
+        let mut queued = Polling::new(it.init());
+        assert!(queued.poll().is_pending());
+        let initializing = spawn(move || assert!(first.poll().is_ready()));
+        let mut late = Polling::new(it.init());
+        let poll = late.poll();
+        initializing.join().unwrap();
+        assert_eq!(queued.ends(Poll::Pending).read(), 7);
+        assert_eq!(late.ends(poll).read(), 7);
+        assert_eq!(it.tries.read(), 1);
+    });
+}
+
+// ---- LazyCell ----
+
+type Lazy =
+    LazyCell<Arc<Data>, Pin<Box<dyn Future<Output = Arc<Data>>>>, Box<dyn FnOnce() -> Steps>>;
+type Steps = Pin<Box<dyn Future<Output = Arc<Data>>>>;
+
+/// A lazy value whose initializer is ready when it is polled the `polls`th time. It counts polls in plain data, and
+/// passes that on.
+fn lazy(polls: usize) -> Arc<Lazy> {
+    Arc::new(LazyCell::new(Box::new(move || {
+        let mut counted = Some(Data::new());
+        Box::pin(poll_fn(move |_| {
+            let data = counted.as_ref().expect("it is not polled again");
+            data.add(1);
+            if data.read() < polls {
+                return Poll::Pending;
+            }
+            Poll::Ready(counted.take().expect("as above"))
+        })) as Steps
+    })))
+}
+
+fn forced(lazy: &Arc<Lazy>) -> Polling<impl Future<Output = Arc<Data>> + use<>> {
+    let lazy = lazy.clone();
+    Polling::new(async move { lazy.force().await.clone() })
+}
+
+#[test]
+fn lazy_cell_is_made_once_by_one_of_two() {
+    explore(4, || {
+        let lazy = lazy(1);
+        let other = spawn({
+            let lazy = lazy.clone();
+            move || {
+                let mut force = forced(&lazy);
+                let first = force.poll();
+                if let Poll::Ready(value) = &first {
+                    assert_eq!(value.read(), 1);
+                }
+                (force, first)
+            }
+        });
+        let mut force = forced(&lazy);
+        let first = force.poll();
+        let (theirs, their_first) = other.join().unwrap();
+        assert_eq!(force.ends(first).read(), 1);
+        assert_eq!(theirs.ends(their_first).read(), 1);
+    });
+}
+
+#[test]
+fn lazy_cell_goes_on_with_what_a_cancelled_task_has_begun() {
+    for queued in [false, true] {
+        explore(4, move || {
+            let lazy = lazy(2);
+            let mut gone = forced(&lazy);
+            assert!(gone.poll().is_pending());
+            let mut next = forced(&lazy);
+            if queued {
+                assert!(next.poll().is_pending());
+            }
+            let cancelling = spawn(move || drop(gone));
+            let first = if queued { Poll::Pending } else { next.poll() };
+            cancelling.join().unwrap();
+            assert_eq!(next.ends(first).read(), 2);
+        });
+    }
+}
+
+#[test]
+fn lazy_cell_that_is_polled_by_turns_is_polled_by_one_at_a_time() {
+    explore(3, || {
+        let lazy = lazy(2);
+        let other = spawn({
+            let lazy = lazy.clone();
+            // Cancelled, wherever it is.
+            move || drop(forced(&lazy).poll())
+        });
+        let mut force = forced(&lazy);
+        let mut poll = force.poll();
+        other.join().unwrap();
+        // Its own first step, if it has made one, wakes nobody.
+        if poll.is_pending() {
+            poll = force.poll();
+        }
+        if poll.is_pending() {
+            poll = force.poll();
+        }
+        assert!(matches!(poll, Poll::Ready(value) if value.read() == 2));
+    });
+}
+
+#[test]
+fn lazy_cell_whose_initializer_panics_keeps_nobody_waiting() {
+    explore(3, || {
+        let lazy: Arc<Lazy> = Arc::new(LazyCell::new(Box::new(|| {
+            let mut polls = 0;
+            Box::pin(poll_fn(move |_| {
+                polls += 1;
+                assert!(polls < 2, "as it is to be");
+                Poll::Pending
+            })) as Steps
+        })));
+        let mut panics = forced(&lazy);
+        assert!(panics.poll().is_pending());
+        let mut waits = forced(&lazy);
+        assert!(waits.poll().is_pending());
+        let mut late = forced(&lazy);
+        let panicking = spawn(move || {
+            assert!(catch_unwind(AssertUnwindSafe(|| panics.poll().is_ready())).is_err());
+        });
+        let first = catch_unwind(AssertUnwindSafe(|| late.poll().is_ready()));
+        panicking.join().unwrap();
+        for (waiter, first) in [(waits, Ok(false)), (late, first)] {
+            if let Ok(is_ready) = first {
+                assert!(!is_ready);
+                assert!(catch_unwind(AssertUnwindSafe(|| waiter.ends(Poll::Pending))).is_err());
+            }
+        }
+    });
+}
