@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -45,23 +45,18 @@ where
             Turn::Value(value) => Poll::Ready(value),
             Turn::Closed => poisoned(),
             Turn::Attempt => {
-                // What a panic leaves of the initializer must not be polled any more.
-                let poison = Poison(&mut this.right);
                 // SAFETY: the right is held.
-                let value = unsafe { this.cell.poll_stage(cx) };
-                let Poison(right) = &mut *mem::ManuallyDrop::new(poison);
-                value.map(|value| right.succeed(value))
+                let poll = || unsafe { this.cell.poll_stage(cx) };
+                match catch_unwind(AssertUnwindSafe(poll)) {
+                    Ok(poll) => poll.map(|value| this.right.succeed(value)),
+                    Err(panic) => {
+                        // What it has left of the initializer must not be polled any more.
+                        this.right.fail();
+                        resume_unwind(panic)
+                    }
+                }
             }
         }
-    }
-}
-
-/// Ends all attempts when it is dropped.
-struct Poison<'r, 'a, T>(&'r mut Right<'a, T>);
-
-impl<T> Drop for Poison<'_, '_, T> {
-    fn drop(&mut self) {
-        self.0.fail();
     }
 }
 

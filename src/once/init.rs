@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::Future,
-    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -66,26 +66,22 @@ impl<'a, T, F: FnOnce() -> Fut, Fut: Future> Init<'a, T, F, Fut> {
         }
         // SAFETY: it is pinned with the whole.
         let stage = unsafe { Pin::new_unchecked(stage) };
-        // If it panics or fails, the right goes to the next.
-        let right = GiveUp(right);
-        match stage.poll(cx) {
-            Poll::Pending => {
-                mem::forget(right);
-                Poll::Pending
+        // If it fails or panics, the right goes to the next. Not in unwinding, where others are woken by a thread of
+        // their own.
+        match catch_unwind(AssertUnwindSafe(|| stage.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => {
+                let result = result_of(output);
+                if result.is_err() {
+                    right.give_up();
+                }
+                Poll::Ready(result.map(|value| cell.succeed(right, value)))
             }
-            Poll::Ready(output) => {
-                Poll::Ready(result_of(output).map(|value| cell.succeed(right.0, value)))
+            Err(panic) => {
+                right.give_up();
+                resume_unwind(panic)
             }
         }
-    }
-}
-
-/// Gives a right up when it is dropped, if it is still held.
-struct GiveUp<'r, 'a, T>(&'r mut Right<'a, T>);
-
-impl<T> Drop for GiveUp<'_, '_, T> {
-    fn drop(&mut self) {
-        self.0.give_up();
     }
 }
 
