@@ -1,10 +1,11 @@
 //! The columns of the table: who is measured.
 
-use super::{channels, scenario::Scenario};
+use super::{channels, once, scenario::Scenario};
 use crate::{
     peers::{
         self, AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio,
         channels::{AcrossThreads, Channels},
+        once::Cells,
     },
     workload::Remotes,
 };
@@ -19,6 +20,7 @@ pub struct Column {
     /// All scenarios but those of channels.
     waits: Option<Run<Scenario>>,
     channels: Option<Run<channels::Scenario>>,
+    once: Option<Run<once::Scenario>>,
     /// Whether it is this crate, in one of its settings.
     pub is_ours: bool,
 }
@@ -28,6 +30,7 @@ impl Column {
     pub fn has(&self, scenario: &Scenario) -> bool {
         match scenario {
             Scenario::Channel(_) => self.channels.is_some(),
+            Scenario::Once(_) => self.once.is_some(),
             _ => self.waits.is_some(),
         }
     }
@@ -36,6 +39,7 @@ impl Column {
     pub fn run(&self, scenario: &Scenario, remotes: &mut Remotes) -> Option<Vec<f64>> {
         match scenario {
             Scenario::Channel(scenario) => self.channels?(scenario, remotes),
+            Scenario::Once(scenario) => self.once?(scenario, remotes),
             _ => self.waits?(scenario, remotes),
         }
     }
@@ -46,6 +50,7 @@ impl Column {
             tier: "auto",
             waits: None,
             channels: None,
+            once: None,
             is_ours: false,
         }
     }
@@ -72,6 +77,13 @@ impl Column {
         }
     }
 
+    const fn once<P: Cells>(self) -> Self {
+        Self {
+            once: Some(|scenario, remotes| scenario.run::<P>(remotes)),
+            ..self
+        }
+    }
+
     const fn local_channels<P: Channels>(self) -> Self {
         Self {
             channels: Some(|scenario, remotes| scenario.run_within::<P>(remotes)),
@@ -85,6 +97,7 @@ const fn ours(name: &'static str, tier: &'static str) -> Column {
         .ours(tier)
         .waits::<CompioSync>()
         .channels::<peers::channels::CompioSync>()
+        .once::<peers::once::CompioSync>()
 }
 
 pub const COLUMNS: &[Column] = &[
@@ -102,11 +115,15 @@ pub const COLUMNS: &[Column] = &[
     ours("compio-sync iocp", "iocp"),
     Column::named(Tokio::NAME)
         .waits::<Tokio>()
-        .channels::<peers::channels::Tokio>(),
-    Column::named(AsyncLock::NAME).waits::<AsyncLock>(),
+        .channels::<peers::channels::Tokio>()
+        .once::<peers::once::Tokio>(),
+    Column::named(AsyncLock::NAME)
+        .waits::<AsyncLock>()
+        .once::<peers::once::AsyncLock>(),
     Column::named(Asyncband::NAME)
         .waits::<Asyncband>()
-        .channels::<peers::channels::Asyncband>(),
+        .channels::<peers::channels::Asyncband>()
+        .once::<peers::once::Asyncband>(),
     Column::named(Locked::NAME).waits::<Locked>(),
     Column::named(Segmented::NAME).waits::<Segmented>(),
     Column::named("async-channel").channels::<peers::channels::AsyncChannel>(),

@@ -5,5 +5,6 @@ mod channels;
 pub mod child;
 pub mod column;
 pub mod json;
+mod once;
 pub mod parent;
 pub mod scenario;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::channels;
+use super::{channels, once};
 use crate::{
     peers::{Monitor, Peer, Semaphore},
     workload::{
@@ -22,6 +22,8 @@ use crate::{
 pub enum Scenario {
     /// Of channels, whose peers are others.
     Channel(channels::Scenario),
+    /// Of cells that are set once.
+    Once(once::Scenario),
     /// `try_acquire`, and the permit dropped.
     TryAcquire,
     /// `acquire().await`, and the permit dropped.
@@ -117,6 +119,7 @@ impl Scenario {
     pub fn operations(&self) -> usize {
         match *self {
             Self::Channel(scenario) => scenario.operations(),
+            Self::Once(scenario) => scenario.operations(),
             Self::TryAcquire | Self::Acquire | Self::Lock => UNCONTENDED,
             Self::Contend { runtimes, load }
             | Self::Latency { runtimes, load }
@@ -139,7 +142,7 @@ impl Scenario {
     pub fn run<P: Peer>(&self, remotes: &mut Remotes) -> Option<Vec<f64>> {
         let apart = Placement::Apart;
         let ns = match *self {
-            Self::Channel(_) => return None,
+            Self::Channel(_) | Self::Once(_) => return None,
             Self::TryAcquire => try_acquire::<P>(),
             Self::Acquire => uncontended(remotes, || async {
                 let semaphore = P::semaphore(1);
@@ -480,6 +483,9 @@ pub fn cells() -> Vec<Cell> {
     );
     for (id, scenario) in channels::cells() {
         add(id, false, Scenario::Channel(scenario));
+    }
+    for (id, scenario) in once::cells() {
+        add(id, false, Scenario::Once(scenario));
     }
     cells
 }

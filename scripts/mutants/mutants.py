@@ -30,9 +30,10 @@ FILES = [
     "generic", "linux",
     *(f"mpsc/{name}" for name in ["list", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
+    *(f"once/{name}" for name in ["value", "right", "wait", "init", "force", "set", "cell"]),
     "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
-CHANNELS = ("ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
+CHANNELS = ("ends", "once/", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/")
 
 
 def source(file):

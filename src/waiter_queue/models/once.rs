@@ -30,7 +30,7 @@ impl<F: Future> Polling<F> {
 
     /// What it yields when all is quiet, after `first`, its first poll.
     #[track_caller]
-    fn ends(mut self, first: Poll<F::Output>) -> F::Output {
+    fn ends(&mut self, first: Poll<F::Output>) -> F::Output {
         match first {
             Poll::Ready(output) => output,
             Poll::Pending => {
@@ -113,7 +113,7 @@ fn set_once_one_of_three_sets_succeeds() {
 #[test]
 fn set_once_wait_ends_with_what_was_done_before_the_set() {
     for sets in [1, 2] {
-        explore(if sets == 1 { 4 } else { 2 }, move || {
+        explore(if sets == 1 { 3 } else { 2 }, move || {
             let cell = Arc::new(SetOnce::new());
             let setting: Vec<_> = (0..sets)
                 .map(|_| {
@@ -207,75 +207,68 @@ impl Initialized {
 fn once_cell_is_initialized_by_one_of_two() {
     explore(4, || {
         let it = Initialized::new();
+        let initializing = |it: &Arc<Initialized>| {
+            let it = it.clone();
+            let mut init = Polling::new(async move { it.init().await.read() });
+            let first = init.poll();
+            (init, first)
+        };
         let other = spawn({
             let it = it.clone();
-            move || {
-                let mut init = Polling::new(it.init());
-                match init.poll() {
-                    Poll::Ready(value) => assert_eq!(value.read(), 7),
-                    Poll::Pending => {
-                        // The other one is in between, and wakes this one when it is through.
-                        while init.probe.wakes() == 0 {
-                            ::loom::thread::yield_now();
-                        }
-                        assert!(matches!(init.poll(), Poll::Ready(value) if value.read() == 7));
-                    }
-                }
-            }
+            move || initializing(&it)
         });
-        let mut init = Polling::new(it.init());
-        let first = init.poll();
-        if let Poll::Ready(value) = &first {
-            assert_eq!(value.read(), 7);
-        }
-        other.join().unwrap();
-        assert_eq!(init.ends(first).read(), 7);
+        let (mut init, first) = initializing(&it);
+        let (mut other, other_first) = other.join().unwrap();
+        assert_eq!((init.ends(first), other.ends(other_first)), (7, 7));
         assert_eq!(it.tries.read(), 1);
     });
 }
 
 #[test]
 fn once_cell_initializer_that_fails_hands_on_with_what_it_has_done() {
-    for queued in [false, true] {
-        explore(4, move || {
-            let it = Initialized::new();
-            let mut init = Polling::new(it.init());
-            if queued {
-                // Behind one that is under way.
-                let mut first = Polling::new(it.cell.get_or_init(std::future::pending));
-                assert!(first.poll().is_pending());
-                assert!(init.poll().is_pending());
-                let failing = spawn({
-                    let it = it.clone();
-                    move || {
-                        let mut fail = Polling::new(it.fail());
-                        let first = fail.poll();
-                        (first.is_pending(), first.is_ready())
-                    }
-                });
-                drop(first);
-                failing.join().unwrap();
-                let value = init.ends(Poll::Pending).read();
-                assert_eq!((value, it.tries.read() >= 1), (7, true));
-                return;
-            }
-            let failing = spawn({
-                let it = it.clone();
-                move || {
-                    let mut fail = Polling::new(it.fail());
-                    match fail.poll() {
-                        Poll::Ready(Err(())) => {}
-                        Poll::Ready(Ok(value)) => assert_eq!(value.read(), 7),
-                        Poll::Pending => drop(fail),
-                    }
+    explore(3, || {
+        let it = Initialized::new();
+        let failing = spawn({
+            let it = it.clone();
+            move || {
+                let mut fail = Polling::new(it.fail());
+                match fail.poll() {
+                    Poll::Ready(Err(())) => {}
+                    Poll::Ready(Ok(value)) => assert_eq!(value.read(), 7),
+                    // Cancelled.
+                    Poll::Pending => drop(fail),
                 }
-            });
-            let first = init.poll();
-            failing.join().unwrap();
-            assert_eq!(init.ends(first).read(), 7);
-            assert!(matches!(it.tries.read(), 1 | 2));
+            }
         });
-    }
+        let mut init = Polling::new(it.init());
+        let first = init.poll();
+        failing.join().unwrap();
+        assert_eq!(init.ends(first).read(), 7);
+        assert!(matches!(it.tries.read(), 1 | 2));
+    });
+}
+
+#[test]
+fn once_cell_two_that_fail_are_tried_one_at_a_time() {
+    explore(3, || {
+        let it = Initialized::new();
+        let other = spawn({
+            let it = it.clone();
+            move || {
+                let mut fail = Polling::new(async move { it.fail().await.is_err() });
+                let first = fail.poll();
+                (fail, first)
+            }
+        });
+        // Stays when it has failed.
+        let mut fail = Polling::new(it.fail());
+        let first = fail.poll();
+        let (mut other, other_first) = other.join().unwrap();
+        assert!(fail.ends(first).is_err());
+        assert!(other.ends(other_first));
+        assert_eq!(it.tries.read(), 2);
+        assert!(it.cell.set(made(1)).is_ok(), "the right is free");
+    });
 }
 
 #[test]
@@ -366,7 +359,7 @@ fn once_cell_is_set_by_one_of_two() {
 
 #[test]
 fn once_cell_wait_ends_when_another_has_initialized() {
-    explore(4, || {
+    explore(3, || {
         let it = Initialized::new();
         let initializing = spawn({
             let it = it.clone();
@@ -458,7 +451,7 @@ fn lazy_cell_is_made_once_by_one_of_two() {
         });
         let mut force = forced(&lazy);
         let first = force.poll();
-        let (theirs, their_first) = other.join().unwrap();
+        let (mut theirs, their_first) = other.join().unwrap();
         assert_eq!(force.ends(first).read(), 1);
         assert_eq!(theirs.ends(their_first).read(), 1);
     });
@@ -527,7 +520,7 @@ fn lazy_cell_whose_initializer_panics_keeps_nobody_waiting() {
         });
         let first = catch_unwind(AssertUnwindSafe(|| late.poll().is_ready()));
         panicking.join().unwrap();
-        for (waiter, first) in [(waits, Ok(false)), (late, first)] {
+        for (mut waiter, first) in [(waits, Ok(false)), (late, first)] {
             if let Ok(is_ready) = first {
                 assert!(!is_ready);
                 assert!(catch_unwind(AssertUnwindSafe(|| waiter.ends(Poll::Pending))).is_err());
