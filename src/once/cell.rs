@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     error::SetError,
-    init::{GetOrInit, GetOrTryInit},
-    right::{Attempts, Right},
+    init::{GetOrInit, GetOrTryInit, succeed},
+    right::Attempts,
     wait::OnceWait,
 };
-use crate::{blocking::block_on, timeout::OnDrop, waiter_queue::Queue};
+use crate::{blocking::block_on, waiter_queue::Queue};
 
 /// A value that whoever needs it first initializes, by an asynchronous operation.
 ///
@@ -228,19 +228,6 @@ impl<T> OnceCell<T> {
 
     // ---- initializing ----
 
-    /// The right to initialize.
-    #[inline]
-    pub(super) fn right(&self) -> Right<'_, T> {
-        self.attempts.right()
-    }
-
-    /// Sets the value, with the right to do so, and lets everybody go who waits.
-    pub(super) fn succeed<'a>(&'a self, right: &mut Right<'a, T>, value: T) -> &'a T {
-        // Even if a waker of those who wait for the right panics.
-        let _open = OnDrop(|| self.gate.open());
-        right.succeed(value)
-    }
-
     /// Sets the value, if there is none and nobody initializes it.
     ///
     /// # Errors
@@ -259,7 +246,7 @@ impl<T> OnceCell<T> {
     /// ```
     pub fn set(&self, value: T) -> Result<(), SetError<T>> {
         if let Some(mut right) = self.attempts.try_right() {
-            self.succeed(&mut right, value);
+            succeed(&mut right, &self.gate, value);
             return Ok(());
         }
         Err(match self.get() {
@@ -296,7 +283,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetOrInit::new(self, init)
+        GetOrInit::new(&self.attempts, &self.gate, init)
     }
 
     /// Returns the value, initializing it if need be by an operation that may fail.
@@ -330,7 +317,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInit::new(self, init)
+        GetOrTryInit::new(&self.attempts, &self.gate, init)
     }
 
     /// Returns the value, initializing it if need be, blocking the calling thread.

@@ -9,25 +9,22 @@ use std::{
 };
 
 use super::{
-    lazy::LazyCell,
     right::{Right, Turn},
+    stage::SharedStage,
 };
 use crate::timeout::{Wait, wait_methods};
 
-/// The future of [`LazyCell::force`] and [`LazyCell::force_pin`].
+/// The future of [`LazyCell::force`](super::LazyCell::force) and [`LazyCell::force_pin`](super::LazyCell::force_pin).
 #[must_use = "futures do nothing unless polled"]
 pub struct LazyForce<'a, T, Fut, F> {
-    cell: Pin<&'a LazyCell<T, Fut, F>>,
+    stage: Pin<&'a SharedStage<F, Fut>>,
     right: Right<'a, T>,
 }
 
 impl<'a, T, Fut, F> LazyForce<'a, T, Fut, F> {
     #[inline]
-    pub(super) fn new(cell: Pin<&'a LazyCell<T, Fut, F>>) -> Self {
-        Self {
-            right: cell.get_ref().right(),
-            cell,
-        }
+    pub(super) fn new(stage: Pin<&'a SharedStage<F, Fut>>, right: Right<'a, T>) -> Self {
+        Self { stage, right }
     }
 }
 
@@ -45,8 +42,8 @@ where
             Turn::Value(value) => Poll::Ready(value),
             Turn::Closed => poisoned(),
             Turn::Attempt => {
-                // SAFETY: the right is held.
-                let poll = || unsafe { this.cell.poll_stage(cx) };
+                // SAFETY: the right is held, and is passed on with release and acquire.
+                let poll = || unsafe { this.stage.poll(cx) };
                 match catch_unwind(AssertUnwindSafe(poll)) {
                     Ok(poll) => poll.map(|value| this.right.succeed(value)),
                     Err(panic) => {

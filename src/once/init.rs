@@ -13,27 +13,38 @@ use std::{
 use futures_core::FusedFuture;
 
 use super::{
-    cell::OnceCell,
-    right::{Right, Turn},
+    right::{Attempts, Right, Turn},
     stage::Stage,
 };
-use crate::{Timeout, blocking::block_on, timeout::Wait};
+use crate::{
+    Timeout,
+    blocking::block_on,
+    timeout::{OnDrop, Wait},
+    waiter_queue::Queue,
+};
+
+/// Sets the value, with the right to do so, and lets everybody go who waits: for the right, or at the gate.
+pub(super) fn succeed<'a, T>(right: &mut Right<'a, T>, gate: &Queue, value: T) -> &'a T {
+    // Even if a waker of those who wait for the right panics.
+    let _open = OnDrop(|| gate.open());
+    right.succeed(value)
+}
 
 /// A wait for the right to initialize, and then the initializer: what both futures are made of.
 struct Init<'a, T, F, Fut> {
     /// Pinned with the whole. Dropped before the right is given up: an initializer ends before the next begins.
     stage: Stage<F, Fut>,
     right: Right<'a, T>,
-    cell: &'a OnceCell<T>,
+    gate: &'a Queue,
 }
 
 impl<'a, T, F, Fut> Init<'a, T, F, Fut> {
     #[inline]
-    fn new(cell: &'a OnceCell<T>, function: F) -> Self {
+    fn new(attempts: &'a Attempts<T>, gate: &'a Queue, function: F) -> Self {
         Self {
             stage: Stage::Function(function),
-            right: cell.right(),
-            cell,
+            right: attempts.right(),
+            gate,
         }
     }
 
@@ -58,7 +69,7 @@ impl<'a, T, F: FnOnce() -> Fut, Fut: Future> Init<'a, T, F, Fut> {
         result_of: impl FnOnce(Fut::Output) -> Result<T, E>,
     ) -> Poll<Result<&'a T, E>> {
         // SAFETY: of these, only the stage is pinned, and it is not moved.
-        let Self { stage, right, cell } = unsafe { self.get_unchecked_mut() };
+        let Self { stage, right, gate } = unsafe { self.get_unchecked_mut() };
         match ready!(right.poll(cx)) {
             Turn::Value(value) => return Poll::Ready(Ok(value)),
             Turn::Attempt => {}
@@ -75,7 +86,7 @@ impl<'a, T, F: FnOnce() -> Fut, Fut: Future> Init<'a, T, F, Fut> {
                 if result.is_err() {
                     right.give_up();
                 }
-                Poll::Ready(result.map(|value| cell.succeed(right, value)))
+                Poll::Ready(result.map(|value| succeed(right, gate, value)))
             }
             Err(panic) => {
                 right.give_up();
@@ -85,7 +96,7 @@ impl<'a, T, F: FnOnce() -> Fut, Fut: Future> Init<'a, T, F, Fut> {
     }
 }
 
-/// The future of [`OnceCell::get_or_init`].
+/// The future of [`OnceCell::get_or_init`](super::OnceCell::get_or_init).
 #[must_use = "futures do nothing unless polled"]
 pub struct GetOrInit<'a, T, F, Fut> {
     init: Init<'a, T, F, Fut>,
@@ -93,9 +104,9 @@ pub struct GetOrInit<'a, T, F, Fut> {
 
 impl<'a, T, F, Fut> GetOrInit<'a, T, F, Fut> {
     #[inline]
-    pub(super) fn new(cell: &'a OnceCell<T>, function: F) -> Self {
+    pub(super) fn new(attempts: &'a Attempts<T>, gate: &'a Queue, function: F) -> Self {
         Self {
-            init: Init::new(cell, function),
+            init: Init::new(attempts, gate, function),
         }
     }
 }
@@ -128,7 +139,7 @@ where
     }
 }
 
-/// The future of [`OnceCell::get_or_try_init`].
+/// The future of [`OnceCell::get_or_try_init`](super::OnceCell::get_or_try_init).
 #[must_use = "futures do nothing unless polled"]
 pub struct GetOrTryInit<'a, T, F, Fut> {
     init: Init<'a, T, F, Fut>,
@@ -136,9 +147,9 @@ pub struct GetOrTryInit<'a, T, F, Fut> {
 
 impl<'a, T, F, Fut> GetOrTryInit<'a, T, F, Fut> {
     #[inline]
-    pub(super) fn new(cell: &'a OnceCell<T>, function: F) -> Self {
+    pub(super) fn new(attempts: &'a Attempts<T>, gate: &'a Queue, function: F) -> Self {
         Self {
-            init: Init::new(cell, function),
+            init: Init::new(attempts, gate, function),
         }
     }
 }

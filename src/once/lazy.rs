@@ -5,15 +5,10 @@ use std::{
     future::{Future, IntoFuture},
     panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
-    task::{Context, Poll},
 };
 
-use super::{
-    force::LazyForce,
-    right::{Attempts, Right},
-    stage::Stage,
-};
-use crate::{blocking::block_on, loom::UnsafeCell};
+use super::{force::LazyForce, right::Attempts, stage::SharedStage};
+use crate::blocking::block_on;
 
 /// The future of a [`LazyCell`] whose type is not said: any, in a box.
 pub type LazyFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -83,13 +78,9 @@ pub type LazyFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 #[doc(alias = "LazyLock")]
 pub struct LazyCell<T, Fut = LazyFuture<T>, F = fn() -> Fut> {
     attempts: Attempts<T>,
-    /// Accessed by whoever has the right to an attempt. Pinned if the cell is.
-    stage: UnsafeCell<Stage<F, Fut>>,
+    /// Run by whoever has the right to an attempt. Pinned if the cell is.
+    stage: SharedStage<F, Fut>,
 }
-
-// SAFETY: the initializer is run by one thread at a time, and goes from thread to thread, so it has to be `Send`. The
-// attempts are `Sync` if the value is `Send` and `Sync`.
-unsafe impl<T: Send + Sync, Fut: Send, F: Send> Sync for LazyCell<T, Fut, F> {}
 
 // The value is not pinned with the cell.
 impl<T, Fut: Unpin, F> Unpin for LazyCell<T, Fut, F> {}
@@ -99,12 +90,6 @@ impl<T: UnwindSafe, Fut, F: UnwindSafe> UnwindSafe for LazyCell<T, Fut, F> {}
 impl<T: UnwindSafe + RefUnwindSafe, Fut, F: UnwindSafe> RefUnwindSafe for LazyCell<T, Fut, F> {}
 
 impl<T, Fut, F> LazyCell<T, Fut, F> {
-    /// The right to run the initializer.
-    #[inline]
-    pub(super) fn right(&self) -> Right<'_, T> {
-        self.attempts.right()
-    }
-
     /// Returns the value, if it has been made.
     ///
     /// # Examples
@@ -198,22 +183,9 @@ where
         pub fn new(function: F) -> Self {
             Self {
                 attempts: Attempts::new(),
-                stage: UnsafeCell::new(Stage::Function(function)),
+                stage: SharedStage::new(function),
             }
         }
-    }
-
-    /// Runs the initializer, as far as it gets.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds the right.
-    pub(super) unsafe fn poll_stage(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.get_ref().stage.with_mut(|stage| {
-            // SAFETY: the right is the caller's alone, and is passed on with release and acquire. The stage is pinned
-            // with the cell: nothing moves it.
-            unsafe { Pin::new_unchecked(&mut *stage) }.poll(cx)
-        })
     }
 
     /// Returns the value, making it if need be. For futures that may be moved, as those in a box may.
@@ -287,7 +259,9 @@ where
     /// ```
     #[inline]
     pub fn force_pin(self: Pin<&Self>) -> LazyForce<'_, T, Fut, F> {
-        LazyForce::new(self)
+        // SAFETY: the initializer is pinned with the cell: nothing moves it.
+        let stage = unsafe { self.map_unchecked(|it| &it.stage) };
+        LazyForce::new(stage, self.get_ref().attempts.right())
     }
 
     /// Returns the value, making it if need be, blocking the calling thread.

@@ -1,4 +1,6 @@
 //! An initializer: a function, and then the future that it makes.
+//!
+//! That of a lazy cell is shared, and accessed by whoever has the right to.
 
 use std::{
     future::Future,
@@ -6,6 +8,8 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
+
+use crate::loom::UnsafeCell;
 
 /// An initializer. Its future stays where it is made.
 pub(super) enum Stage<F, Fut> {
@@ -40,5 +44,37 @@ impl<F: FnOnce() -> Fut, Fut: Future> Stage<F, Fut> {
         let output = ready!(unsafe { Pin::new_unchecked(future) }.poll(cx));
         *this = Self::Done;
         Poll::Ready(output)
+    }
+}
+
+/// An initializer that several may run, one at a time.
+pub(super) struct SharedStage<F, Fut>(UnsafeCell<Stage<F, Fut>>);
+
+// SAFETY: it is run by one thread at a time, as callers of `poll` promise, and goes from thread to thread, so it has to
+// be `Send`.
+unsafe impl<F: Send, Fut: Send> Sync for SharedStage<F, Fut> {}
+
+// As the stage.
+impl<F, Fut: Unpin> Unpin for SharedStage<F, Fut> {}
+
+impl<F, Fut> SharedStage<F, Fut> {
+    crate::loom::const_fn! {
+        pub(super) fn new(function: F) -> Self {
+            Self(UnsafeCell::new(Stage::Function(function)))
+        }
+    }
+}
+
+impl<F: FnOnce() -> Fut, Fut: Future> SharedStage<F, Fut> {
+    /// Runs the initializer, as far as it gets.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else runs it meanwhile, and what was done before happened before.
+    pub(super) unsafe fn poll(self: Pin<&Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
+        self.get_ref().0.with_mut(|stage| {
+            // SAFETY: it is the caller's alone meanwhile. It is pinned with this: nothing moves it.
+            unsafe { Pin::new_unchecked(&mut *stage) }.poll(cx)
+        })
     }
 }
