@@ -56,8 +56,8 @@ mkdir -p "$root"/{bin,dev,proc,root,sys,tests,tmp}
 
 # The same build as that of `cargo test --all-features`.
 binaries=(linux_specific runtime_edges waiter_queue_tests semaphore_tests mutex_tests condvar_tests event_tests
-    cancellation_token_tests rwlock_tests notify_tests coordination_tests oneshot_tests mpsc_tests mpmc_tests watch_tests
-    broadcast_tests)
+    cancellation_token_tests rwlock_tests once_tests notify_tests coordination_tests oneshot_tests mpsc_tests mpmc_tests
+    watch_tests broadcast_tests)
 cargo test --quiet --all-features --no-run --lib "${binaries[@]/#/--test=}" --message-format json >"$work/artifacts"
 cargo build --quiet --all-features --example condvar_signaling --message-format json >>"$work/artifacts"
 {

@@ -76,7 +76,7 @@ suite() {
 # Most tests run by each tier that there is. What else is asked for by the variable is asked for of
 # all runtimes of a test. The stress tests have tasks that wait for a wake without a rest, which is
 # what the completion port tier cannot do: see src/waiter_queue/windows.rs.
-behaviour=(--test semaphore_tests --test condvar_tests --test mutex_tests --test event_tests --test oneshot_tests
+behaviour=(--test semaphore_tests --test condvar_tests --test mutex_tests --test event_tests --test once_tests --test oneshot_tests
     --test mpsc_tests --test mpmc_tests --test watch_tests --test broadcast_tests --test rwlock_tests --test notify_tests
     --test coordination_tests --test cancellation_token_tests
     --test waiter_queue_tests)

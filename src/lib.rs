@@ -29,6 +29,9 @@
 //! | [`WaitGroup`], [`Latch`] | wait until all are done, counted by handles or by a number |
 //! | [`Barrier`] | tasks that wait for each other, again and again |
 //! | [`CancellationToken`] | tell tasks to end, and end compio's operations in them |
+//! | [`OnceCell`] | a value that whoever needs it first initializes |
+//! | [`LazyCell`] | a value that is made when it is first needed |
+//! | [`SetOnce`] | a value that is set once, and waited for |
 //! | [`mpsc`] | send values from many tasks to one |
 //! | [`mpmc`] | send values from many tasks to several workers |
 //! | [`oneshot`] | send one value |
@@ -93,6 +96,7 @@ pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 mod notify;
+mod once;
 pub mod oneshot;
 mod rwlock;
 mod semaphore;
@@ -120,6 +124,7 @@ pub use gate::*;
 pub use latch::*;
 pub use mutex::*;
 pub use notify::*;
+pub use once::*;
 pub use rwlock::*;
 pub use semaphore::*;
 pub use timeout::{Elapsed, Timeout};

@@ -290,3 +290,56 @@ is_not!(broadcast::Sender<OnlySend>: Send, Sync);
 is_not!(broadcast::Receiver<OnlySync>: Send, Sync);
 is!(broadcast::Recv<'_, u8>: Send, Sync, Unpin, FusedFuture);
 is!(broadcast::Closed<'_, u8>: Send, Sync, Unpin, FusedFuture);
+
+// ---- cells that are set once ----
+
+// The value is looked at by several threads, and dropped on any. As std's `OnceLock` and `LazyLock`.
+is!(OnceCell<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(OnceCell<OnlySend>: Send);
+is_not!(OnceCell<OnlySend>: Sync, RefUnwindSafe);
+is!(OnceCell<&'static u8>: UnwindSafe);
+is_not!(OnceCell<&'static mut u8>: UnwindSafe);
+is_not!(OnceCell<OnlySync>: Send, Sync);
+is_not!(OnceCell<Neither>: Send, Sync);
+is_not!(OnceCell<std::marker::PhantomPinned>: Unpin);
+is!(SetOnce<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(SetOnce<OnlySend>: Send);
+is_not!(SetOnce<OnlySend>: Sync, RefUnwindSafe);
+is_not!(SetOnce<OnlySync>: Send, Sync);
+is!(OnceWait<'_, u8>: Send, Sync, Unpin, FusedFuture);
+is!(OnceWait<'_, std::marker::PhantomPinned>: Unpin);
+is_not!(OnceWait<'_, OnlySend>: Send, Sync);
+is!(SetError<u8>: Send, Sync, Copy, std::error::Error);
+is!(SetOnceError<u8>: Send, Sync, Copy, std::error::Error);
+
+// An initializer is pinned where it is, and needs what its captures need.
+type Ready<T> = std::future::Ready<T>;
+type Pinned<T> = (std::marker::PhantomData<T>, std::marker::PhantomPinned);
+is!(GetOrInit<'_, u8, fn() -> Ready<u8>, Ready<u8>>: Send, Sync, Unpin, FusedFuture);
+is!(GetOrTryInit<'_, u8, fn() -> Ready<Result<u8, ()>>, Ready<Result<u8, ()>>>: Send, Sync, Unpin, FusedFuture);
+is!(GetOrInit<'_, u8, Pinned<u8>, u8>: Unpin);
+is_not!(GetOrInit<'_, u8, u8, Pinned<u8>>: Unpin);
+is_not!(GetOrInit<'_, OnlySend, u8, u8>: Send, Sync);
+is_not!(GetOrInit<'_, u8, Neither, u8>: Send, Sync);
+is_not!(GetOrTryInit<'_, u8, u8, Neither>: Send, Sync);
+
+// An initializer in a cell goes to the thread that runs it.
+is!(LazyCell<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+is!(LazyCell<u8, OnlySend, OnlySend>: Send, Sync);
+is_not!(LazyCell<u8, Neither, u8>: Send, Sync);
+is_not!(LazyCell<u8, u8, OnlySync>: Send, Sync);
+is_not!(LazyCell<OnlySend, u8, u8>: Sync);
+is_not!(LazyCell<OnlySync, u8, u8>: Send, Sync);
+is_not!(LazyCell<u8, Pinned<u8>, u8>: Unpin);
+is!(LazyCell<std::marker::PhantomPinned, u8, Pinned<u8>>: Unpin);
+is!(LazyForce<'_, u8, LazyFuture<u8>, fn() -> LazyFuture<u8>>: Send, Sync, Unpin, FusedFuture);
+is!(LazyForce<'_, u8, Pinned<u8>, u8>: Unpin);
+is_not!(LazyForce<'_, u8, Neither, u8>: Send, Sync);
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn cells_are_small() {
+    assert!(size_of::<SetOnce<u64>>() <= 48);
+    assert!(size_of::<OnceCell<u64>>() <= 80);
+    assert!(size_of::<OnceWait<'_, u64>>() <= 64);
+}

@@ -24,8 +24,9 @@ use std::{
 };
 
 use compio_sync::{
-    Condvar, Event, Fairness, Mutex, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
-    Semaphore, WaiterQueue, broadcast, mpmc, mpsc, watch,
+    Condvar, Event, Fairness, LazyCell, LazyFuture, Mutex, OnceCell, RwLock,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SetOnce, WaiterQueue, broadcast, mpmc,
+    mpsc, watch,
 };
 use shuttle::{
     Config, Runner,
@@ -589,6 +590,117 @@ fn event_lets_everybody_go_though_it_is_reset() {
         event.set();
         waiters.into_iter().for_each(|it| it.join().unwrap());
         assert_eq!(event.waiter_count(), 0);
+    });
+}
+
+// ---- cells that are set once ----
+
+/// Counts one down when it is dropped.
+struct Leaves<'a>(&'a AtomicUsize);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Is pending once.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn set_once_is_set_by_one_of_many_and_ends_all_waits() {
+    explore(|| {
+        let cell = Arc::new(SetOnce::new());
+        let threads: Vec<_> = (0..6)
+            .map(|n| {
+                let cell = cell.clone();
+                thread::spawn(move || {
+                    if n < 3 {
+                        let won = cell.set(n).is_ok();
+                        assert_eq!(*cell.get().unwrap() == n, won);
+                    } else {
+                        block_on(timeout(cell.wait()));
+                        assert!(*block_on(cell.wait()) < 3);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!(cell.waiter_count(), 0);
+    });
+}
+
+#[test]
+fn once_cell_is_initialized_once_though_others_fail_and_are_cancelled() {
+    explore(|| {
+        let it = Arc::new((OnceCell::new(), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let threads: Vec<_> = (0..6)
+            .map(|n| {
+                let it = it.clone();
+                thread::spawn(move || {
+                    let (cell, running, made) = &*it;
+                    let init = || {
+                        cell.get_or_try_init(async || {
+                            assert_eq!(running.fetch_add(1, Relaxed), 0, "one at a time");
+                            let _ends = Leaves(running);
+                            pause().await;
+                            if n % 2 == 0 {
+                                return Err(());
+                            }
+                            made.fetch_add(1, Relaxed);
+                            Ok(n)
+                        })
+                    };
+                    if n == 0 {
+                        return assert!(block_on(cell.wait()) % 2 == 1);
+                    }
+                    let first = block_on(timeout(init()));
+                    if !matches!(first, Some(Ok(_))) {
+                        _ = block_on(init());
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!((it.2.load(Relaxed), it.0.waiter_count()), (1, 0));
+    });
+}
+
+#[test]
+fn lazy_cell_is_made_once_though_tasks_are_cancelled() {
+    explore(|| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let lazy: Arc<LazyCell<usize, LazyFuture<usize>, _>> = Arc::new(LazyCell::new(move || {
+            Box::pin(async move {
+                counted.fetch_add(1, Relaxed);
+                for _ in 0..3 {
+                    pause().await;
+                }
+                7
+            }) as LazyFuture<usize>
+        }));
+        let threads: Vec<_> = (0..5)
+            .map(|_| {
+                let lazy = lazy.clone();
+                thread::spawn(move || {
+                    block_on(timeout(lazy.force()));
+                    assert_eq!(block_on(lazy.force()), &7);
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!((calls.load(Relaxed), lazy.waiter_count()), (1, 0));
     });
 }
 

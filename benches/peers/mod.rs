@@ -16,6 +16,7 @@ mod asyncband;
 mod baseline;
 pub mod channels;
 mod compio_sync;
+pub mod once;
 pub mod tokens;
 mod tokio;
 

@@ -1,10 +1,11 @@
 //! The columns of the table: who is measured.
 
-use super::{channels, scenario::Scenario, tokens};
+use super::{channels, once, scenario::Scenario, tokens};
 use crate::{
     peers::{
         self, AsyncLock, Asyncband, CompioSync, CompioSyncFifo, Locked, Peer, Segmented, Tokio,
         channels::{AcrossThreads, Channels},
+        once::Cells,
         tokens::Token,
     },
     workload::Remotes,
@@ -17,10 +18,11 @@ pub struct Column {
     pub name: &'static str,
     /// What `COMPIO_SYNC_TIER` is set to.
     pub tier: &'static str,
-    /// All scenarios but those of channels and of tokens.
+    /// All scenarios but those of channels, tokens and cells.
     waits: Option<Run<Scenario>>,
     channels: Option<Run<channels::Scenario>>,
     tokens: Option<Run<tokens::Scenario>>,
+    once: Option<Run<once::Scenario>>,
     /// Whether it is this crate, in one of its settings.
     pub is_ours: bool,
 }
@@ -31,6 +33,7 @@ impl Column {
         match scenario {
             Scenario::Channel(_) => self.channels.is_some(),
             Scenario::Token(_) => self.tokens.is_some(),
+            Scenario::Once(_) => self.once.is_some(),
             _ => self.waits.is_some(),
         }
     }
@@ -40,6 +43,7 @@ impl Column {
         match scenario {
             Scenario::Channel(scenario) => self.channels?(scenario, remotes),
             Scenario::Token(scenario) => self.tokens?(scenario, remotes),
+            Scenario::Once(scenario) => self.once?(scenario, remotes),
             _ => self.waits?(scenario, remotes),
         }
     }
@@ -51,6 +55,7 @@ impl Column {
             waits: None,
             channels: None,
             tokens: None,
+            once: None,
             is_ours: false,
         }
     }
@@ -84,6 +89,13 @@ impl Column {
         }
     }
 
+    const fn once<P: Cells>(self) -> Self {
+        Self {
+            once: Some(|scenario, remotes| scenario.run::<P>(remotes)),
+            ..self
+        }
+    }
+
     const fn local_channels<P: Channels>(self) -> Self {
         Self {
             channels: Some(|scenario, remotes| scenario.run_within::<P>(remotes)),
@@ -98,6 +110,7 @@ const fn ours(name: &'static str, tier: &'static str) -> Column {
         .waits::<CompioSync>()
         .channels::<peers::channels::CompioSync>()
         .tokens::<compio_sync::CancellationToken>()
+        .once::<peers::once::CompioSync>()
 }
 
 pub const COLUMNS: &[Column] = &[
@@ -116,11 +129,15 @@ pub const COLUMNS: &[Column] = &[
     Column::named(Tokio::NAME)
         .waits::<Tokio>()
         .channels::<peers::channels::Tokio>()
-        .tokens::<tokio_util::sync::CancellationToken>(),
-    Column::named(AsyncLock::NAME).waits::<AsyncLock>(),
+        .tokens::<tokio_util::sync::CancellationToken>()
+        .once::<peers::once::Tokio>(),
+    Column::named(AsyncLock::NAME)
+        .waits::<AsyncLock>()
+        .once::<peers::once::AsyncLock>(),
     Column::named(Asyncband::NAME)
         .waits::<Asyncband>()
-        .channels::<peers::channels::Asyncband>(),
+        .channels::<peers::channels::Asyncband>()
+        .once::<peers::once::Asyncband>(),
     Column::named(Locked::NAME).waits::<Locked>(),
     Column::named(Segmented::NAME).waits::<Segmented>(),
     Column::named("async-channel").channels::<peers::channels::AsyncChannel>(),

@@ -5,6 +5,7 @@ mod channels;
 pub mod child;
 pub mod column;
 pub mod json;
+mod once;
 pub mod parent;
 pub mod scenario;
 pub mod tokens;

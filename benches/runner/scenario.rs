@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{channels, tokens};
+use super::{channels, once, tokens};
 use crate::{
     peers::{Monitor, Peer, Semaphore},
     workload::{
@@ -24,6 +24,8 @@ pub enum Scenario {
     Channel(channels::Scenario),
     /// Of cancellation tokens.
     Token(tokens::Scenario),
+    /// Of cells that are set once.
+    Once(once::Scenario),
     /// `try_acquire`, and the permit dropped.
     TryAcquire,
     /// `acquire().await`, and the permit dropped.
@@ -120,6 +122,7 @@ impl Scenario {
         match *self {
             Self::Channel(scenario) => scenario.operations(),
             Self::Token(scenario) => scenario.operations(),
+            Self::Once(scenario) => scenario.operations(),
             Self::TryAcquire | Self::Acquire | Self::Lock => UNCONTENDED,
             Self::Contend { runtimes, load }
             | Self::Latency { runtimes, load }
@@ -142,7 +145,7 @@ impl Scenario {
     pub fn run<P: Peer>(&self, remotes: &mut Remotes) -> Option<Vec<f64>> {
         let apart = Placement::Apart;
         let ns = match *self {
-            Self::Channel(_) | Self::Token(_) => return None,
+            Self::Channel(_) | Self::Token(_) | Self::Once(_) => return None,
             Self::TryAcquire => try_acquire::<P>(),
             Self::Acquire => uncontended(remotes, || async {
                 let semaphore = P::semaphore(1);
@@ -486,6 +489,9 @@ pub fn cells() -> Vec<Cell> {
     }
     for (id, scenario) in tokens::cells() {
         add(id, false, Scenario::Token(scenario));
+    }
+    for (id, scenario) in once::cells() {
+        add(id, false, Scenario::Once(scenario));
     }
     cells
 }

@@ -29,6 +29,7 @@ mod contend;
 mod fan_out;
 mod memory;
 mod notify;
+mod once;
 mod ping_pong;
 mod tokens;
 
@@ -46,6 +47,7 @@ pub use self::{
         memory_of_values, memory_of_waits, queue_and_grant,
     },
     notify::{notify_all, notify_one},
+    once::{get, get_or_init, init, init_together, set, wait_together},
     ping_pong::{PingPong, beside, ping_pong},
     tokens::{Use, cancel_tree, use_tokens},
 };

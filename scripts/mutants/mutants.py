@@ -31,10 +31,11 @@ FILES = [
     *(f"mpsc/{name}" for name in ["list", "list/single", "list/shared", "chan", "receiver"]),
     *(f"mpmc/{name}" for name in ["receiver", "force"]),
     "notify/notified", "gate", "latch", "barrier", "wait_group", "cancellation_token/node", "cancellation_token/waits",
+    *(f"once/{name}" for name in ["value", "right", "wait", "init", "force", "set", "cell"]),
     "ends", "oneshot/owner", "snapshot", "watch/shared", "broadcast/ring",
 ]
 ABOVE = (
-    "notify/", "gate", "latch", "barrier", "wait_group", "cancellation_token/",
+    "notify/", "gate", "latch", "barrier", "wait_group", "cancellation_token/", "once/",
     "ends", "oneshot/", "mpsc/", "mpmc/", "snapshot", "watch/", "broadcast/",
 )
 

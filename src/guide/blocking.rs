@@ -9,6 +9,8 @@
 //! | [`lock`](crate::Mutex::lock), [`lock_owned`](crate::Mutex::lock_owned) | [`blocking_lock`](crate::Mutex::blocking_lock), [`blocking_lock_owned`](crate::Mutex::blocking_lock_owned) |
 //! | [`Condvar::wait`](crate::Condvar::wait), [`wait_while`](crate::Condvar::wait_while) | [`blocking_wait`](crate::Condvar::blocking_wait), [`blocking_wait_while`](crate::Condvar::blocking_wait_while) |
 //! | [`Event::wait`](crate::Event::wait) | [`Event::blocking_wait`](crate::Event::blocking_wait) |
+//! | [`OnceCell::get_or_init`](crate::OnceCell::get_or_init), [`wait`](crate::OnceCell::wait) | [`blocking_get_or_init`](crate::OnceCell::blocking_get_or_init), [`blocking_wait`](crate::OnceCell::blocking_wait) |
+//! | [`LazyCell::force`](crate::LazyCell::force), [`SetOnce::wait`](crate::SetOnce::wait) | [`blocking_force`](crate::LazyCell::blocking_force), [`blocking_wait`](crate::SetOnce::blocking_wait) |
 //! | every wait with a deadline, `acquire().timeout(second).await` | `acquire().timeout(second).blocking()`: see [`Timeout`](crate::Timeout) |
 //! | giving back, setting, notifying, all `try_` methods, all counts | the same methods |
 //!

@@ -203,6 +203,11 @@
 //! holder finds whatever was half done under the lock. Make changes without an `await` between the
 //! first and the last, or in a copy that is put in place at the end.
 //!
+//! # An initializer that is longer than anybody waits
+//!
+//! A cancelled [`get_or_init`](crate::OnceCell::get_or_init) drops its initializer, and the next one begins anew. See
+//! [A value that is made once](crate::guide::choosing#a-value-that-is-made-once).
+//!
 //! # A condition that was given up
 //!
 //! A dropped [`Condvar::wait`](crate::Condvar::wait) has given the guard away for good. A

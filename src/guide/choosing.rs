@@ -17,6 +17,8 @@
 //! | to wake one task for each signal | [`Semaphore`] with 0 permits and [`add_permits`](crate::Semaphore::add_permits) | each added permit completes one wait, now or later |
 //! | to tell tasks to end, all or a part of them, and to end their reads and writes | [`CancellationToken`](crate::CancellationToken) | a child is cancelled with its parent, on whichever runtime it is; see [Shutting down](super::cancelling#shutting-down) |
 //! | a configuration that is reloaded | [`watch`](crate::watch) | see [below](#a-configuration-that-is-reloaded) |
+//! | a value that is made when it is first needed, and once | [`LazyCell`] if it is known how, [`OnceCell`] if whoever needs it says how, or if it may fail and is tried again | one initializer runs at a time, and the others wait; see [below](#a-value-that-is-made-once) |
+//! | a value that one task finds out, and that others wait for | [`SetOnce`] | all look at the same value, without a clone |
 //! | a primitive that is not here | [`WaiterQueue`] | brings the waiting; the condition is yours |
 //! | to send one value to one task, such as an answer | [`oneshot`](crate::oneshot) | one allocation, or none with [`Reusable`](crate::oneshot::Reusable) |
 //! | data for one task alone | `Cell`, `RefCell` | nothing to synchronize |
@@ -137,6 +139,25 @@
 //! `examples/config_reload.rs` does so on several runtimes, refuses a file that makes no sense, and resizes a semaphore when
 //! its limit has changed.
 //!
+//! # A value that is made once
+//! | | [`OnceCell`] | [`LazyCell`] |
+//! |---|---|---|
+//! | how the value is made | each [`get_or_init`](crate::OnceCell::get_or_init) says it | the cell knows it |
+//! | the task that makes it is cancelled | the next one begins anew | the next one goes on from there |
+//! | it fails | the next one begins | the value is a `Result`, for good |
+//! | it panics | the next one begins | whoever needs it panics, too |
+//! A timeout around [`get_or_init`](crate::OnceCell::get_or_init) that is shorter than the initializer takes has all
+//! begin anew, for ever. A [`LazyCell`] gets there, as does a task of its own that is spawned for it.
+//! use compio_sync::{LazyCell, OnceCell};
+//! static CONFIG: LazyCell<String> = LazyCell::new(|| Box::pin(async { "from a file".into() }));
+//! static TOKEN: OnceCell<u64> = OnceCell::new();
+//! async fn log_in(name: &str) -> Result<u64, &'static str> {
+//!     if name.is_empty() { Err("who?") } else { Ok(7) }
+//! }
+//! assert_eq!(CONFIG.force().await, "from a file");
+//! // The first fails, and is not remembered.
+//! assert_eq!(TOKEN.get_or_try_init(|| log_in("")).await, Err("who?"));
+//! assert_eq!(TOKEN.get_or_try_init(|| log_in("me")).await, Ok(&7));
 //! # Limiting a rate
 //!
 //! A permit that is forgotten does not come back, so a semaphore whose permits are added by the
@@ -197,6 +218,9 @@
 //!
 //! [`Condvar`]: crate::Condvar
 //! [`Event`]: crate::Event
+//! [`LazyCell`]: crate::LazyCell
 //! [`Mutex`]: crate::Mutex
+//! [`OnceCell`]: crate::OnceCell
 //! [`Semaphore`]: crate::Semaphore
+//! [`SetOnce`]: crate::SetOnce
 //! [`WaiterQueue`]: crate::WaiterQueue

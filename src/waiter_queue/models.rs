@@ -46,6 +46,7 @@ mod node;
 mod nodes_alive;
 mod notice;
 mod notify;
+mod once;
 mod oneshot;
 mod pairs;
 mod permit;

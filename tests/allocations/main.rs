@@ -24,8 +24,8 @@ use std::{
 
 use compio::runtime::Runtime;
 use compio_sync::{
-    CancellationToken, Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, WakeStats,
-    WakeTier, oneshot,
+    CancellationToken, Condvar, Event, Fairness, LazyCell, Mutex, OnceCell, Semaphore, SetOnce,
+    WaiterQueue, WakeStats, WakeTier, oneshot,
 };
 
 // ---- the counting allocator ----

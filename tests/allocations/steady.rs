@@ -490,3 +490,35 @@ fn answers_by_a_reusable_channel_allocate_nothing() {
         });
     });
 }
+
+#[test]
+fn cells_that_are_set_once_allocate_nothing() {
+    watched("cells_that_are_set_once_allocate_nothing", || {
+        run(async {
+            let mut before = (0, 0);
+            for n in 0..100 {
+                if n == 10 {
+                    before = (allocations(), live());
+                }
+                let (set, cell) = (SetOnce::new(), OnceCell::new());
+                let lazy = LazyCell::new(|| std::future::ready(n));
+                let mut wait = set.wait();
+                assert!(poll_once(Pin::new(&mut wait)).is_pending());
+                set.set(n).unwrap();
+                assert_eq!(wait.await, &n);
+                {
+                    let mut first = pin!(cell.get_or_init(async || {
+                        pass().await;
+                        n
+                    }));
+                    let mut second = pin!(cell.get_or_init(|| std::future::ready(n + 1)));
+                    assert!(poll_once(first.as_mut()).is_pending());
+                    assert!(poll_once(second.as_mut()).is_pending());
+                    assert_eq!((first.await, second.await), (&n, &n));
+                }
+                assert_eq!(lazy.force().await, &n);
+            }
+            assert_eq!((allocations(), live()), before);
+        });
+    });
+}

@@ -25,7 +25,7 @@ use std::{
     thread,
 };
 
-use compio_sync::{Event, Fairness, Semaphore, WaiterQueue};
+use compio_sync::{Event, Fairness, Semaphore, SetOnce, WaiterQueue};
 use model::{
     channel,
     checker::{Checker, Counts, Event as Made, Model, Violation},
@@ -33,7 +33,7 @@ use model::{
     line::Polled,
     monitor,
     player::{Player, Random, Shared, Source, System, Temper, check, exchange_waits},
-    semaphore, waiter_queue,
+    semaphore, set_once, waiter_queue,
 };
 
 const THREADS: usize = 3;
@@ -292,6 +292,14 @@ fn tree_of_cancellation_tokens_is_linearizable() {
 fn event_is_linearizable() {
     prove("event", |_| {
         (event::Playing::new(Event::new()), event::State::new())
+    });
+}
+
+#[test]
+fn set_once_is_linearizable() {
+    prove("set once", |_| {
+        let system = set_once::Playing::new(SetOnce::new());
+        (system, set_once::State::new())
     });
 }
 

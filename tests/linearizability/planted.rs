@@ -6,17 +6,17 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker},
     thread,
 };
 
-use compio_sync::{Event, Fairness};
+use compio_sync::{Event, Fairness, SetOnce};
 
 use super::{
     THREADS,
-    model::{event, monitor, player::BoxFuture, player::Source, semaphore, waiter_queue},
+    model::{event, monitor, player::BoxFuture, player::Source, semaphore, set_once, waiter_queue},
     play,
 };
 
@@ -621,4 +621,78 @@ fn event_wait_that_a_reset_undoes_is_found() {
         (system, event::State::new())
     });
     found.expect_err("the mistake has not been found");
+}
+
+// ---- as a cell that is set once ----
+
+/// A cell whose set fails while there is no value yet: another is about to set it.
+struct Early {
+    is_claimed: AtomicBool,
+    cell: Arc<SetOnce<usize>>,
+}
+
+impl set_once::Cell for Early {
+    fn wait(self: &Arc<Self>) -> BoxFuture<usize> {
+        set_once::Cell::wait(&self.cell)
+    }
+
+    fn set(&self, value: usize) -> bool {
+        if self.is_claimed.swap(true, SeqCst) {
+            return false;
+        }
+        thread::yield_now();
+        set_once::Cell::set(&*self.cell, value)
+    }
+
+    fn get(&self) -> Option<usize> {
+        set_once::Cell::get(&*self.cell)
+    }
+
+    fn waiter_count(&self) -> usize {
+        self.cell.waiter_count()
+    }
+}
+
+/// A cell that keeps the last value, not the first.
+struct Overwrites(Mutex<Option<usize>>, Arc<SetOnce<usize>>);
+
+impl set_once::Cell for Overwrites {
+    fn wait(self: &Arc<Self>) -> BoxFuture<usize> {
+        set_once::Cell::wait(&self.1)
+    }
+
+    fn set(&self, value: usize) -> bool {
+        let mut last = self.0.lock().unwrap();
+        let is_set = set_once::Cell::set(&*self.1, value);
+        *last = Some(value);
+        is_set
+    }
+
+    fn get(&self) -> Option<usize> {
+        *self.0.lock().unwrap()
+    }
+
+    fn waiter_count(&self) -> usize {
+        self.1.waiter_count()
+    }
+}
+
+fn found_in_a_cell<C: set_once::Cell>(make: impl Fn() -> C + Sync) {
+    let found = play(THREADS, ENOUGH, |_| {
+        (set_once::Playing::new(make()), set_once::State::new())
+    });
+    found.expect_err("the mistake has not been found");
+}
+
+#[test]
+fn set_that_fails_before_there_is_a_value_is_found() {
+    found_in_a_cell(|| Early {
+        is_claimed: AtomicBool::new(false),
+        cell: Arc::new(SetOnce::new()),
+    });
+}
+
+#[test]
+fn second_set_that_counts_is_found() {
+    found_in_a_cell(|| Overwrites(Mutex::new(None), Arc::new(SetOnce::new())));
 }

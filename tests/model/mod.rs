@@ -4,7 +4,7 @@
 //!   that the model can follow. It knows neither threads nor primitives.
 //! - [`line`]: a waiting line with permits and notices, what all of the models are made of.
 //!   [`overtaking`]: what is different where newcomers may pass its head.
-//! - [`semaphore`], [`monitor`] (mutex and condition variable), [`event`], [`waiter_queue`], [`channel`]: for
+//! - [`semaphore`], [`monitor`] (mutex and condition variable), [`event`], [`set_once`], [`waiter_queue`], [`channel`]: for
 //!   each primitive its model, and a [`player::System`] that calls the primitive at random.
 //! - [`player`]: somebody who makes calls and writes down what happened; on a thread among others,
 //!   or alone, with wakers that make calls in turn.
@@ -19,4 +19,5 @@ pub mod monitor;
 pub mod overtaking;
 pub mod player;
 pub mod semaphore;
+pub mod set_once;
 pub mod waiter_queue;

@@ -11,6 +11,7 @@ mod common;
 mod condvar;
 mod mutex;
 mod notification;
+mod once;
 mod reentrant;
 mod rwlock;
 mod semaphore;
