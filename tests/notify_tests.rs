@@ -66,7 +66,9 @@ mod auto_reset {
             // A waker that panics ends one call.
             let set = |_| panic::catch_unwind(|| self.0.set()).err();
             let panics: Vec<_> = (0..self.0.waiter_count()).filter_map(set).collect();
-            panics.into_iter().for_each(|it| panic::resume_unwind(it));
+            if let Some(panic) = panics.into_iter().next() {
+                panic::resume_unwind(panic);
+            }
         }
 
         fn rearm(&self) {
