@@ -2,11 +2,22 @@
 
 mod notified;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-pub use notified::{Notified, OwnedNotified};
+pub use notified::Notified;
+use notified::Waiting;
 
-use crate::{blocking::block_on, waiter_queue::Queue};
+use crate::{
+    blocking::block_on,
+    timeout::{Wait, wait_methods},
+    waiter_queue::Queue,
+};
 
 /// Notifies one task, or all that wait, without a value.
 ///
@@ -250,5 +261,72 @@ impl fmt::Debug for Notify {
             .field("is_notified", &self.queue.has_stored())
             .field("waiter_count", &self.waiter_count())
             .finish()
+    }
+}
+
+/// The future of [`Notify::notified_owned`].
+#[must_use = "futures do nothing unless polled"]
+pub struct OwnedNotified {
+    notify: Arc<Notify>,
+    waiting: Waiting,
+}
+
+impl OwnedNotified {
+    pub(super) fn new(notify: Arc<Notify>) -> Self {
+        let waiting = Waiting::new(&notify.queue);
+        Self { notify, waiting }
+    }
+
+    /// Begins to wait, without a task to be woken. Returns whether there is a notification.
+    ///
+    /// See [`Notified::enable`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{pin::pin, sync::Arc};
+    ///
+    /// use compio_sync::Notify;
+    ///
+    /// let notify = Arc::new(Notify::new());
+    /// notify.notify_one();
+    /// let mut notified = pin!(notify.notified_owned());
+    /// assert!(notified.as_mut().enable());
+    /// ```
+    pub fn enable(self: Pin<&mut Self>) -> bool {
+        let this = self.get_mut();
+        this.waiting.enable(&this.notify.queue)
+    }
+}
+
+impl Future for OwnedNotified {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.waiting.poll(&this.notify.queue, cx)
+    }
+}
+
+impl Wait for OwnedNotified {
+    fn at_deadline(&mut self) -> Option<()> {
+        self.waiting.at_deadline(&self.notify.queue)
+    }
+}
+
+wait_methods!([] OwnedNotified, it => it.waiting,
+    "let notify = std::sync::Arc::new(compio_sync::Notify::new());", "notify.clone().notified_owned()");
+
+impl Drop for OwnedNotified {
+    #[inline]
+    fn drop(&mut self) {
+        self.waiting.leave(&self.notify.queue);
+    }
+}
+
+impl fmt::Debug for OwnedNotified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedNotified").finish_non_exhaustive()
     }
 }

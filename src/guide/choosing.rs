@@ -140,24 +140,35 @@
 //! its limit has changed.
 //!
 //! # A value that is made once
+//!
 //! | | [`OnceCell`] | [`LazyCell`] |
 //! |---|---|---|
 //! | how the value is made | each [`get_or_init`](crate::OnceCell::get_or_init) says it | the cell knows it |
 //! | the task that makes it is cancelled | the next one begins anew | the next one goes on from there |
 //! | it fails | the next one begins | the value is a `Result`, for good |
 //! | it panics | the next one begins | whoever needs it panics, too |
+//!
 //! A timeout around [`get_or_init`](crate::OnceCell::get_or_init) that is shorter than the initializer takes has all
 //! begin anew, for ever. A [`LazyCell`] gets there, as does a task of its own that is spawned for it.
+//!
+//! ```
 //! use compio_sync::{LazyCell, OnceCell};
+//!
 //! static CONFIG: LazyCell<String> = LazyCell::new(|| Box::pin(async { "from a file".into() }));
 //! static TOKEN: OnceCell<u64> = OnceCell::new();
+//!
 //! async fn log_in(name: &str) -> Result<u64, &'static str> {
 //!     if name.is_empty() { Err("who?") } else { Ok(7) }
 //! }
+//!
+//! # compio::runtime::Runtime::new().unwrap().block_on(async {
 //! assert_eq!(CONFIG.force().await, "from a file");
 //! // The first fails, and is not remembered.
 //! assert_eq!(TOKEN.get_or_try_init(|| log_in("")).await, Err("who?"));
 //! assert_eq!(TOKEN.get_or_try_init(|| log_in("me")).await, Ok(&7));
+//! # });
+//! ```
+//!
 //! # Limiting a rate
 //!
 //! A permit that is forgotten does not come back, so a semaphore whose permits are added by the

@@ -4,18 +4,16 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use super::Notify;
 use crate::{
     timeout::{Wait, wait_methods},
     waiter_queue::{Left, Outcome, Queue, Slot},
 };
 
 /// A wait for a notification, from the moment at which its future was made.
-struct Waiting {
+pub(super) struct Waiting {
     /// The opening of the gate that ends it.
     opening: usize,
     slot: Slot,
@@ -24,7 +22,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(queue: &Queue) -> Self {
+    pub(super) fn new(queue: &Queue) -> Self {
         Self {
             opening: queue.next_opening(),
             slot: Slot::Idle,
@@ -32,7 +30,7 @@ impl Waiting {
         }
     }
 
-    fn poll(&mut self, queue: &Queue, cx: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, queue: &Queue, cx: &Context<'_>) -> Poll<()> {
         if self.is_notified {
             self.is_notified = false;
             return Poll::Ready(());
@@ -42,7 +40,7 @@ impl Waiting {
             .map(drop)
     }
 
-    fn enable(&mut self, queue: &Queue) -> bool {
+    pub(super) fn enable(&mut self, queue: &Queue) -> bool {
         let cx = Context::from_waker(Waker::noop());
         if !self.slot.is_done() {
             self.is_notified = self.poll(queue, &cx).is_ready();
@@ -50,7 +48,7 @@ impl Waiting {
         self.slot.is_done()
     }
 
-    fn at_deadline(&mut self, queue: &Queue) -> Option<()> {
+    pub(super) fn at_deadline(&mut self, queue: &Queue) -> Option<()> {
         let left = queue.leave(&mut self.slot);
         let is_notified =
             left != Left::Nothing || queue.next_opening() != self.opening || queue.take_stored();
@@ -58,12 +56,12 @@ impl Waiting {
     }
 
     /// Whether it has yielded.
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.slot.is_done() && !self.is_notified
     }
 
     /// Ends it. A notification that was for one goes to another.
-    fn leave(&mut self, queue: &Queue) {
+    pub(super) fn leave(&mut self, queue: &Queue) {
         if let Slot::Waiting(_) = self.slot {
             match queue.leave(&mut self.slot) {
                 Left::With(Outcome::Granted) => queue.notify_or_store(),
@@ -74,7 +72,7 @@ impl Waiting {
     }
 }
 
-/// The future of [`Notify::notified`].
+/// The future of [`Notify::notified`](crate::Notify::notified).
 #[must_use = "futures do nothing unless polled"]
 pub struct Notified<'a> {
     queue: &'a Queue,
@@ -91,7 +89,7 @@ impl<'a> Notified<'a> {
 
     /// Begins to wait, without a task to be woken. Returns whether there is a notification.
     ///
-    /// From here on [`notify_one`](Notify::notify_one) may choose this wait. If it returns `true`, the notification is this
+    /// From here on [`notify_one`](crate::Notify::notify_one) may choose this wait. If it returns `true`, the notification is this
     /// future's, which completes when it is polled, or has done so. No effect on a future that waits already.
     ///
     /// # Examples
@@ -147,72 +145,5 @@ impl Drop for Notified<'_> {
 impl fmt::Debug for Notified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notified").finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Notify::notified_owned`].
-#[must_use = "futures do nothing unless polled"]
-pub struct OwnedNotified {
-    notify: Arc<Notify>,
-    waiting: Waiting,
-}
-
-impl OwnedNotified {
-    pub(super) fn new(notify: Arc<Notify>) -> Self {
-        let waiting = Waiting::new(&notify.queue);
-        Self { notify, waiting }
-    }
-
-    /// Begins to wait, without a task to be woken. Returns whether there is a notification.
-    ///
-    /// See [`Notified::enable`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::{pin::pin, sync::Arc};
-    ///
-    /// use compio_sync::Notify;
-    ///
-    /// let notify = Arc::new(Notify::new());
-    /// notify.notify_one();
-    /// let mut notified = pin!(notify.notified_owned());
-    /// assert!(notified.as_mut().enable());
-    /// ```
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        let this = self.get_mut();
-        this.waiting.enable(&this.notify.queue)
-    }
-}
-
-impl Future for OwnedNotified {
-    type Output = ();
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        this.waiting.poll(&this.notify.queue, cx)
-    }
-}
-
-impl Wait for OwnedNotified {
-    fn at_deadline(&mut self) -> Option<()> {
-        self.waiting.at_deadline(&self.notify.queue)
-    }
-}
-
-wait_methods!([] OwnedNotified, it => it.waiting,
-    "let notify = std::sync::Arc::new(compio_sync::Notify::new());", "notify.clone().notified_owned()");
-
-impl Drop for OwnedNotified {
-    #[inline]
-    fn drop(&mut self) {
-        self.waiting.leave(&self.notify.queue);
-    }
-}
-
-impl fmt::Debug for OwnedNotified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedNotified").finish_non_exhaustive()
     }
 }
