@@ -14,8 +14,8 @@
 //! What to look at:
 //! - `run_cancelling_io` ends compio's own operations: the `accept`, and each `read` and `write`. A read that had
 //!   bytes by then yields them. In a `select!` it would be dropped, and what it had read would be lost.
-//! - Each connection has a permit of one semaphore. To have all permits is to know that no connection is left, and
-//!   that wait has a time limit.
+//! - Each connection is inside one gate. Closing it refuses those that were accepted too late, and waits until no
+//!   connection is left; that wait has a time limit.
 //! - The main thread is a plain one. It cancels and waits; the connections are tasks of the runtimes.
 
 use std::{
@@ -36,13 +36,11 @@ use compio::{
     net::{TcpListener, TcpStream},
     runtime::{Runtime, spawn},
 };
-use compio_sync::{CancellationToken, Event, Semaphore};
+use compio_sync::{CancellationToken, Event, Gate};
 use futures_util::future::join_all;
 use lexopt::prelude::*;
 
 const RUNTIMES: usize = 2;
-/// How many connections there may be, on all runtimes together.
-const CONNECTIONS: usize = 1000;
 /// How long connections may go on after the stop.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Of the demonstration, for each runtime.
@@ -56,7 +54,7 @@ struct Server {
     /// Cancelled with `abort`.
     stop: CancellationToken,
     abort: CancellationToken,
-    connections: Arc<Semaphore>,
+    connections: Arc<Gate>,
     /// No connection is left: the runtimes may end.
     ended: Event,
     counts: Counts,
@@ -86,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Arc::new(Server {
         stop: abort.child_token(),
         abort,
-        connections: Arc::new(Semaphore::new(CONNECTIONS)),
+        connections: Arc::new(Gate::new()),
         ended: Event::new(),
         counts: Counts::default(),
     });
@@ -123,15 +121,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(demonstrate(&addresses, &server.stop))
     };
 
-    println!("stopping: {} connections", server.connections.in_use());
+    println!("stopping: {} connections", server.connections.count());
     server.stop.cancel();
-    let all = server.connections.acquire_many(CONNECTIONS);
-    let in_time = all.timeout(DRAIN).blocking().is_ok();
+    let in_time = server.connections.close().timeout(DRAIN).blocking().is_ok();
     if !in_time {
-        println!("aborting: {} connections", server.connections.in_use());
+        println!("aborting: {} connections", server.connections.count());
         guard.disarm().cancel();
         // Nothing is in flight any more: this is not for long.
-        drop(server.connections.blocking_acquire_many(CONNECTIONS));
+        server.connections.blocking_close();
     }
     server.ended.set();
     for runtime in runtimes {
@@ -179,11 +176,6 @@ async fn accept(
     let _ = tell.send(listener.local_addr()?);
     drop(tell);
     loop {
-        // As many connections as may be: wait until one has ended.
-        let permit = server.connections.clone().acquire_owned();
-        let Some(permit) = server.stop.run_until_cancelled(permit).await else {
-            break;
-        };
         let stream = match server.stop.run_cancelling_io(listener.accept()).await {
             Ok((stream, _)) => stream,
             Err(_) if server.stop.is_cancelled() => break,
@@ -192,11 +184,14 @@ async fn accept(
                 continue;
             }
         };
+        let Ok(inside) = server.connections.clone().enter_owned() else {
+            break;
+        };
         let server = server.clone();
         spawn(async move {
             let end = serve(&server, stream).await;
             end.unwrap_or(&server.counts.failed).fetch_add(1, Relaxed);
-            drop(permit);
+            drop(inside);
         })
         .detach();
     }
