@@ -274,6 +274,16 @@ fn event_is_set_or_not() {
 }
 
 #[test]
+fn time_that_is_up_on_a_plain_thread_leaves_nothing_behind() {
+    let (notify, event) = (Notify::new(), AutoResetEvent::new(false));
+    let time = Duration::from_millis(2);
+    assert_eq!(event.wait().timeout(time).blocking(), Err(Elapsed));
+    assert_eq!(notify.notified().timeout(time).blocking(), Err(Elapsed));
+    assert_eq!((notify.waiter_count(), event.waiter_count()), (0, 0));
+}
+
+#[cfg(feature = "time")]
+#[test]
 fn time_that_is_up_takes_what_is_there_and_leaves_nothing_behind() {
     World::each_compio(|world| {
         let (notify, event) = (
@@ -302,9 +312,6 @@ fn time_that_is_up_takes_what_is_there_and_leaves_nothing_behind() {
         assert_eq!((notify.waiter_count(), event.waiter_count()), (0, 0));
         assert!(!event.is_set());
     });
-    let event = AutoResetEvent::new(false);
-    let timed = event.wait().timeout(Duration::from_millis(2));
-    assert_eq!(timed.blocking(), Err(Elapsed));
 }
 
 /// Each notification that is not stored ends one wait, and the last one is not lost.
