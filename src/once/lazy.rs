@@ -19,7 +19,7 @@ pub type LazyFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// |---|---|
 /// | Fairness | One task at a time runs the initializer. If it is cancelled, the one that has waited longest goes on with it. |
 /// | Memory ordering | What the initializer has done happened before `force` returns, and before `get` returns the value. What one task has done of it happened before the next goes on with it. |
-/// | Cost | `get`, and `force` of a value that is there: one load. Making the value: three atomic read-modify-writes, and no allocation but the initializer's. A wait: six, and in steady state no allocation. |
+/// | Cost | `get`, and `force` of a value that is there: one load. Making the value: two atomic read-modify-writes if nobody waits, and no allocation but the initializer's. A wait: six, and in steady state no allocation. |
 /// | Cancelling | A dropped `force` that ran the initializer leaves it in the cell, as far as it has come. |
 /// | Panics | A panic of the initializer poisons the cell: `force` panics from then on. |
 /// | Without a runtime | Works with any executor, and with plain threads through [`blocking_force`](Self::blocking_force). |

@@ -2,7 +2,10 @@
 //! with: the numbers that [the guide](crate::guide::cost) and the types' documentation give.
 
 use super::*;
-use crate::{Condvar, Event, Fairness, Mutex, Semaphore, WaiterQueue, loom::STEPS};
+use crate::{
+    Condvar, Event, Fairness, LazyCell, Mutex, OnceCell, Semaphore, SetOnce, WaiterQueue,
+    loom::STEPS,
+};
 
 const STRICT: Fairness = Fairness::Fifo;
 const PASSING: Fairness = Fairness::Bounded(1);
@@ -194,5 +197,26 @@ fn steps_of_what_is_looked_at() {
             2,
             "to receive"
         );
+    });
+}
+
+#[test]
+fn steps_of_cells_that_are_set_once() {
+    explore(0, || {
+        let probe = Probe::new();
+        let ready = |steps_of: &mut dyn FnMut() -> bool| steps(|| assert!(steps_of()));
+        let cell = SetOnce::new();
+        assert_eq!(ready(&mut || cell.set(1).is_ok()), 3);
+        assert_eq!(ready(&mut || cell.get() == Some(&1)), 0);
+        assert_eq!(ready(&mut || poll(&mut cell.wait(), &probe).is_ready()), 0);
+
+        let cell = OnceCell::new();
+        let mut init = || poll(&mut cell.get_or_init(|| std::future::ready(1)), &probe).is_ready();
+        assert_eq!(ready(&mut init), 3);
+        assert_eq!(ready(&mut init), 0);
+
+        let lazy = LazyCell::new(|| std::future::ready(1));
+        assert_eq!(ready(&mut || poll(&mut lazy.force(), &probe).is_ready()), 2);
+        assert_eq!(ready(&mut || poll(&mut lazy.force(), &probe).is_ready()), 0);
     });
 }
