@@ -7,7 +7,7 @@ use crate::{
     workload::{
         PingPong, Placement, Remotes, Requests, Stream, allocations_of, each, echo,
         memory_of_values, memory_of_waits, oneshots, requests_across, requests_within,
-        stream_across, stream_within,
+        share_across, stream_across, stream_within,
     },
 };
 
@@ -47,6 +47,10 @@ pub enum Scenario {
     /// The same with a bound, and how much is allocated.
     StreamAllocations {
         at: Where,
+        stream: Stream,
+    },
+    /// Many send to many, on two runtimes.
+    Share {
         stream: Stream,
     },
     Echo {
@@ -103,9 +107,9 @@ impl Scenario {
     /// How many operations one run consists of: values, round trips, requests.
     pub fn operations(&self) -> usize {
         match *self {
-            Self::Stream { stream, .. } | Self::StreamAllocations { stream, .. } => {
-                stream.senders * stream.values
-            }
+            Self::Stream { stream, .. }
+            | Self::Share { stream }
+            | Self::StreamAllocations { stream, .. } => stream.senders * stream.values,
             Self::Echo { .. } => ECHOES,
             Self::Oneshot => ONESHOTS,
             Self::Requests { requests, .. } | Self::RequestAllocations { requests, .. } => {
@@ -129,6 +133,10 @@ impl Scenario {
             } => self.allocations(stream.values, |values| {
                 across::<P>(remotes, Bound::Bounded, Stream { values, ..stream })
             })?,
+            Self::Share { stream } => {
+                let remotes = remotes.get(Placement::Apart, 2);
+                self.each(share_across::<P::Shared>(remotes, stream)?)
+            }
             Self::Echo { besides } => {
                 let remotes = remotes.get(Placement::Apart, 2);
                 self.each(echo::<P::Bounded>(remotes, besides, ECHOES)?)
@@ -246,6 +254,13 @@ pub fn cells() -> Vec<(String, Scenario)> {
             };
             cells.push((stream_name("mpsc", bound, at, senders), scenario));
         }
+    }
+    for tasks in [2, 16] {
+        let stream = stream(Where::TwoRuntimes, tasks);
+        cells.push((
+            format!("mpmc/bounded, 2 runtimes, {tasks} x {tasks}"),
+            Scenario::Share { stream },
+        ));
     }
     for (name, besides) in [("asleep", PingPong::Asleep), ("awake", PingPong::Awake)] {
         cells.push((

@@ -49,16 +49,43 @@ where
     Some(time)
 }
 
-async fn receive_all<R: Receiver<u64>>(mut receiver: R, stream: Stream) {
-    let count = compio::runtime::spawn(async move {
+/// As [`stream_across`], with as many tasks that receive as there are that send.
+pub fn share_across<C>(remotes: &[Remote], stream: Stream) -> Option<Duration>
+where
+    C: Channel<u64, Sender: Send, Receiver: Send + Clone>,
+{
+    let (sender, receiver) = C::channel(stream.capacity)?;
+    let time = halves(remotes, receiver, sender, move |end| async move {
+        match end {
+            Half::First(receiver) => {
+                let receivers = vec![receiver; stream.senders];
+                let counts = receivers.into_iter().map(count_all).collect::<Vec<_>>();
+                let mut all = 0;
+                for count in counts {
+                    all += count.await.expect("the task ends");
+                }
+                assert_eq!(all, stream.senders * stream.values);
+            }
+            Half::Second(sender) => send_all(sender, stream).await,
+        }
+    });
+    Some(time)
+}
+
+async fn receive_all<R: Receiver<u64>>(receiver: R, stream: Stream) {
+    let count = count_all(receiver).await.expect("the task ends");
+    assert_eq!(count, stream.senders * stream.values);
+}
+
+/// Starts a task that receives all there is, and says how many that were.
+fn count_all<R: Receiver<u64>>(mut receiver: R) -> compio::runtime::JoinHandle<usize> {
+    compio::runtime::spawn(async move {
         let mut count = 0;
         while receiver.recv_one().await.is_some() {
             count += 1;
         }
         count
-    });
-    let count = count.await.expect("the task ends");
-    assert_eq!(count, stream.senders * stream.values);
+    })
 }
 
 /// Starts the tasks; the future is for their end.

@@ -37,8 +37,8 @@ pub use self::{
     bare::{futex_ping_pong, spinning_ping_pong, two_rmws, yields},
     cancel::{cancel_alone, cancel_among},
     channels::{
-        Requests, Stream, echo, oneshots, requests_across, requests_within, stream_across,
-        stream_within,
+        Requests, Stream, echo, oneshots, requests_across, requests_within, share_across,
+        stream_across, stream_within,
     },
     contend::{Inside, Load, contend, latencies},
     fan_out::{Target, fan_out},

@@ -135,6 +135,10 @@ def channels(results):
             local += cells if at == "1 runtime" else []
             title = f"mpsc, {bound}, {at}"
             yield against(results, title, cells, CHANNEL_PEERS, 1.0, name="best peer")
+    cells = results.names("mpmc/bounded, 2 runtimes, ")
+    yield against(
+        results, "mpmc, bounded, 2 runtimes", cells, CHANNEL_PEERS, 1.0, name="best peer"
+    )
     for besides in ("asleep", "awake"):
         title, cells = f"mpsc, ping-pong, {besides}", [f"mpsc/ping-pong, {besides}"]
         yield against(results, title, cells, CHANNEL_PEERS, 1.0, name="best peer")

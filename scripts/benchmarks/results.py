@@ -16,7 +16,7 @@ PEERS = (TOKIO, ASYNC_LOCK, ASYNCBAND)
 # async-lock promises nobody a turn.
 FAIR_PEERS = (TOKIO, ASYNCBAND)
 # Rows about channels have peers of their own: these, and local-sync within one runtime.
-CHANNEL_ROWS = ("mpsc/", "oneshot/", "allocations/mpsc/")
+CHANNEL_ROWS = ("mpsc/", "mpmc/", "oneshot/", "allocations/mpsc/")
 CHANNEL_PEERS = (
     TOKIO,
     ASYNCBAND,

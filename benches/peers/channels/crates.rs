@@ -84,9 +84,13 @@ macro_rules! oneshots {
     };
 }
 
-/// A crate, by its bounded, unbounded and oneshot channels, and what carries its requests.
+/// A crate, by its bounded, unbounded and oneshot channels, what carries its requests, and its channel with several
+/// receivers.
 macro_rules! peer {
     ($(#[$doc:meta])* $peer:ident: $bounded:ty, $unbounded:ty, $oneshots:ty, $requests:ty) => {
+        peer!($(#[$doc])* $peer: $bounded, $unbounded, $oneshots, $requests, Missing);
+    };
+    ($(#[$doc:meta])* $peer:ident: $bounded:ty, $unbounded:ty, $oneshots:ty, $requests:ty, $shared:ty) => {
         $(#[$doc])*
         pub enum $peer {}
 
@@ -94,6 +98,7 @@ macro_rules! peer {
             type Bounded = $bounded;
             type Oneshots = $oneshots;
             type Requests = $requests;
+            type Shared = $shared;
             type Unbounded = $unbounded;
         }
     };
@@ -117,7 +122,11 @@ oneshots!(
     compio_sync::oneshot::channel(),
     |sender, value| sender.send(value).is_ok()
 );
-peer!(CompioSync: OurBounded, OurUnbounded, OurOneshots, OurBounded);
+channel!(OurShared: [Send] compio_sync::mpmc::Sender<T>, compio_sync::mpmc::Receiver<T>,
+    |capacity| compio_sync::mpmc::channel(capacity));
+ends!([Send] compio_sync::mpmc::Sender<T>, compio_sync::mpmc::Receiver<T>,
+    |sender, value| sender.send(value).await.is_ok(), |receiver| receiver.recv().await);
+peer!(CompioSync: OurBounded, OurUnbounded, OurOneshots, OurBounded, OurShared);
 
 /// Channels for one value that use the memory of the one before.
 pub struct Reused(compio_sync::oneshot::Reusable<u64>);
@@ -188,7 +197,7 @@ impl TrySend for async_channel::Sender<u64> {
     }
 }
 
-peer!(AsyncChannel: AsyncBounded, AsyncUnbounded, OfOne<AsyncBounded>, AsyncBounded);
+peer!(AsyncChannel: AsyncBounded, AsyncUnbounded, OfOne<AsyncBounded>, AsyncBounded, AsyncBounded);
 
 // flume
 
@@ -206,7 +215,7 @@ impl TrySend for flume::Sender<u64> {
     }
 }
 
-peer!(Flume: FlumeBounded, FlumeUnbounded, OfOne<FlumeBounded>, FlumeBounded);
+peer!(Flume: FlumeBounded, FlumeUnbounded, OfOne<FlumeBounded>, FlumeBounded, FlumeBounded);
 
 // kanal
 
@@ -225,7 +234,7 @@ impl TrySend for kanal::AsyncSender<u64> {
     }
 }
 
-peer!(Kanal: KanalBounded, KanalUnbounded, OfOne<KanalBounded>, KanalBounded);
+peer!(Kanal: KanalBounded, KanalUnbounded, OfOne<KanalBounded>, KanalBounded, KanalBounded);
 
 // crossfire
 
@@ -254,7 +263,15 @@ oneshots!(
         true
     }
 );
-peer!(Crossfire: CrossfireBounded, CrossfireUnbounded, CrossfireOneshots, CrossfireBounded);
+type CrossfireSharedArray<T> = crossfire::mpmc::Array<T>;
+channel!(CrossfireShared: [Send + Unpin]
+    crossfire::MAsyncTx<CrossfireSharedArray<T>>, crossfire::MAsyncRx<CrossfireSharedArray<T>>,
+    |capacity| crossfire::mpmc::bounded_async(capacity));
+ends!([Send + Unpin]
+    crossfire::MAsyncTx<CrossfireSharedArray<T>>, crossfire::MAsyncRx<CrossfireSharedArray<T>>,
+    |sender, value| sender.send(value).await.is_ok(),
+    |receiver| receiver.recv().await.ok());
+peer!(Crossfire: CrossfireBounded, CrossfireUnbounded, CrossfireOneshots, CrossfireBounded, CrossfireShared);
 
 // loole
 
@@ -272,7 +289,7 @@ impl TrySend for loole::Sender<u64> {
     }
 }
 
-peer!(Loole: LooleBounded, LooleUnbounded, OfOne<LooleBounded>, LooleBounded);
+peer!(Loole: LooleBounded, LooleUnbounded, OfOne<LooleBounded>, LooleBounded, LooleBounded);
 
 // tachyonix
 

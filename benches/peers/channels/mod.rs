@@ -16,6 +16,8 @@ pub use self::crates::{
 pub trait Channels: 'static {
     type Bounded: Channel<u64>;
     type Unbounded: Channel<u64>;
+    /// The bounded channel with several receivers, between threads.
+    type Shared: Channel<u64, Sender: Send, Receiver: Send + Clone>;
     type Oneshots: Oneshots;
     /// The bounded channel that carries requests: the crate's own, or this crate's if it has none.
     type Requests: Channel<Answerer<Self>>;
