@@ -8,14 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::Poll,
     thread,
     time::Duration,
 };
 
 use common::{Polled, Task, World, panic_of, until};
 use compio_sync::{Barrier, Elapsed, EnterError, Gate, Latch, WaitGroup};
-use futures_util::poll;
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -255,23 +253,13 @@ fn tasks_of_every_world_meet_again_and_again() {
         let barrier = Arc::new(Barrier::new(TASKS + 1));
         let (arrived, leaders) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let tasks: Vec<_> = (0..TASKS)
-            .map(|n| {
+            .map(|_| {
                 let (barrier, arrived, leaders) =
                     (barrier.clone(), arrived.clone(), leaders.clone());
                 world.spawn(move || async move {
                     for round in 1..=ROUNDS {
                         arrived.fetch_add(1, SeqCst);
-                        // Comes, goes, and comes again, unless it was the last one.
-                        let early = if (round + n).is_multiple_of(5) {
-                            poll!(&mut barrier.wait())
-                        } else {
-                            Poll::Pending
-                        };
-                        let result = match early {
-                            Poll::Ready(result) => result,
-                            Poll::Pending => barrier.wait().await,
-                        };
-                        if result.is_leader() {
+                        if barrier.wait().await.is_leader() {
                             leaders.fetch_add(1, SeqCst);
                         }
                         assert!(arrived.load(SeqCst) >= round * (TASKS + 1));
