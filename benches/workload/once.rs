@@ -52,28 +52,29 @@ pub async fn set<P: Cells>(rounds: usize) -> Option<Duration> {
     Some(begin.elapsed())
 }
 
-/// Tasks on each of `remotes` ask for the same values, one after the other. Initializing lets the others run.
+/// On each of `remotes`, new tasks ask for each of the same values. Initializing lets the others run. All tasks for one
+/// value end before those for the next begin, so that no task gets ahead and finds every value there.
 pub fn init_together<P: Cells>(remotes: &[Remote], tasks: usize, rounds: usize) -> Duration {
     let cells: Arc<Vec<_>> = Arc::new((0..rounds).map(|_| P::Once::new()).collect());
     run_together(remotes, move |_| {
         let cells = cells.clone();
         async move {
-            let tasks: Vec<_> = (0..tasks)
-                .map(|_| {
-                    let cells = cells.clone();
-                    compio::runtime::spawn(async move {
-                        for cell in &*cells {
-                            cell.get_or_init(async || {
+            for round in 0..rounds {
+                let tasks: Vec<_> = (0..tasks)
+                    .map(|_| {
+                        let cells = cells.clone();
+                        compio::runtime::spawn(async move {
+                            let init = cells[round].get_or_init(async || {
                                 yield_now().await;
                                 1
-                            })
-                            .await;
-                        }
+                            });
+                            init.await;
+                        })
                     })
-                })
-                .collect();
-            for task in tasks {
-                task.await.expect("the task ends");
+                    .collect();
+                for task in tasks {
+                    task.await.expect("the task ends");
+                }
             }
         }
     })

@@ -139,7 +139,7 @@ impl<T> OnceCell<T> {
     /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        self.attempts.value().get()
+        self.attempts.get()
     }
 
     /// Returns the value, if there is one, to be changed.

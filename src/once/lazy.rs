@@ -104,7 +104,7 @@ impl<T, Fut, F> LazyCell<T, Fut, F> {
     /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        self.attempts.value().get()
+        self.attempts.get()
     }
 
     /// Returns the value, if it has been made, to be changed.

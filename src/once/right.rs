@@ -42,7 +42,12 @@ impl<T> Attempts<T> {
         }
     }
 
+    /// The value, if there is one. It is always put.
     #[inline]
+    pub(super) fn get(&self) -> Option<&T> {
+        self.value.get_put()
+    }
+
     pub(super) fn value(&self) -> &Value<T> {
         &self.value
     }
@@ -100,7 +105,7 @@ impl<'a, T> Right<'a, T> {
             return Poll::Ready(Turn::Attempt);
         }
         if let Slot::Idle = self.slot
-            && let Some(value) = self.attempts.value.get()
+            && let Some(value) = self.attempts.get()
         {
             self.slot = Slot::Done;
             return Poll::Ready(Turn::Value(value));
@@ -114,7 +119,7 @@ impl<'a, T> Right<'a, T> {
             self.is_held = true;
             return Turn::Attempt;
         }
-        match self.attempts.value.get() {
+        match self.attempts.get() {
             Some(value) => Turn::Value(value),
             None => Turn::Closed,
         }
@@ -132,7 +137,7 @@ impl<'a, T> Right<'a, T> {
         // from the beginning has none.
         unsafe { self.attempts.value.put(value) };
         self.fail();
-        self.attempts.value.get().expect("it was put above")
+        self.attempts.get().expect("it was put above")
     }
 
     /// Ends all attempts, without a value. All who wait for the right are refused.
@@ -160,7 +165,7 @@ impl<'a, T> Right<'a, T> {
     /// right up.
     pub(super) fn at_deadline(&mut self) -> Option<Turn<'a, T>> {
         self.give_up();
-        match self.attempts.value.get() {
+        match self.attempts.get() {
             Some(value) => Some(Turn::Value(value)),
             None if self.attempts.rights.is_no_wait() => Some(self.ended(None)),
             None => None,

@@ -83,17 +83,28 @@ impl<T> Value<T> {
     #[inline]
     pub(super) fn get(&self) -> Option<&T> {
         // ORDERING: Acquire pairs with the releases in `set` and `put`: the value was written before.
+        self.at(self.state.load(Acquire))
+    }
+
+    /// The value, if it is in the room, as it is if nobody sets but by `put`: one comparison.
+    #[inline]
+    pub(super) fn get_put(&self) -> Option<&T> {
+        // ORDERING: Acquire pairs with the release in `put`: the value was written before.
         let state = self.state.load(Acquire);
+        if state == here() {
+            self.at(state)
+        } else {
+            None
+        }
+    }
+
+    /// The value of a state that was acquired.
+    #[inline]
+    fn at(&self, state: *mut Boxed<T>) -> Option<&T> {
         if state == here() {
             // SAFETY: what is published in the room is not changed while the cell is borrowed.
             return Some(self.room.with(|room| unsafe { (*room).assume_init_ref() }));
         }
-        self.boxed(state)
-    }
-
-    /// The value that `state` is the address of.
-    #[cold]
-    fn boxed(&self, state: *mut Boxed<T>) -> Option<&T> {
         if !is_box(state) {
             return None;
         }
@@ -207,6 +218,7 @@ impl<T> Drop for Value<T> {
     }
 }
 
+#[inline]
 fn is_box<T>(state: *mut Boxed<T>) -> bool {
     state.addr() > here::<T>().addr()
 }

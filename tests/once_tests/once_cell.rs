@@ -155,6 +155,7 @@ fn cancelled_wait_leaves_nothing() {
     let hooks = gone.hooks().clone();
     drop(gone);
     assert_eq!((cell.waiter_count(), hooks.wakers()), (0, 0));
+    assert_eq!(cell.set(4), Err(SetError::InitializingError(4)));
     steps.is_through.set(true);
     assert_eq!(first.ready(), &1);
     drop(cell.get_or_init(async || 3));

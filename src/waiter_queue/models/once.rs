@@ -92,6 +92,27 @@ fn set_once_one_of_two_sets_succeeds_and_the_other_sees_its_value() {
 }
 
 #[test]
+fn set_once_set_that_fails_sees_what_was_done_before_the_other() {
+    explore(4, || {
+        let it = Arc::new((SetOnce::new(), [Data::new(), Data::new()]));
+        let set = |it: Arc<(SetOnce<usize>, [Arc<Data>; 2])>, n: usize| {
+            let (cell, done) = &*it;
+            done[n].add(1);
+            if cell.set(n).is_err() {
+                // Without a look at the value.
+                assert_eq!(done[1 - n].read(), 1);
+            }
+        };
+        let other = spawn({
+            let it = it.clone();
+            move || set(it, 1)
+        });
+        set(it, 0);
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn set_once_one_of_three_sets_succeeds() {
     explore(3, || {
         let cell = Arc::new(SetOnce::new());
@@ -311,6 +332,25 @@ fn once_cell_right_that_was_handed_over_passes_on() {
         cancelling.join().unwrap();
         assert_eq!(stays.ends(Poll::Pending).read(), 7);
         assert_eq!(it.tries.read(), 1);
+    });
+}
+
+#[test]
+fn once_cell_wait_that_is_cancelled_leaves_the_right_where_it_is() {
+    explore(3, || {
+        let it = Initialized::new();
+        let mut running = Polling::new(it.cell.get_or_init(std::future::pending));
+        assert!(running.poll().is_pending());
+        let cancelled = it.clone();
+        let mut gone = Polling::new(async move {
+            cancelled.init().await;
+        });
+        assert!(gone.poll().is_pending());
+        let cancelling = spawn(move || drop(gone));
+        let set = |it: &Initialized| it.cell.set(made(5)).unwrap_err().is_initializing_err();
+        assert!(set(&it));
+        cancelling.join().unwrap();
+        assert!(set(&it));
     });
 }
 
