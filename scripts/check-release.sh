@@ -80,7 +80,7 @@ tool() { # NAME VERSION
 
 # No tests, examples, benchmarks, drawings or scripts: they are for those who have the repository.
 expected='^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|LICENSE|(README|CHANGELOG|docs/MIGRATION)\.md|src/[a-z0-9_/]+\.rs)$'
-limit=220000
+limit=260000
 package() {
     local package list size
     list=$(cargo package --quiet -p compio-sync --list --allow-dirty) || return 1
