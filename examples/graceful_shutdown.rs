@@ -42,7 +42,7 @@ use lexopt::prelude::*;
 
 const RUNTIMES: usize = 2;
 /// How long connections may go on after the stop.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN: Duration = Duration::from_secs(2);
 /// Of the demonstration, for each runtime.
 const QUICK: usize = 10;
 const IDLE: usize = 5;
