@@ -687,7 +687,7 @@ fn lazy_cell_is_made_once_though_tasks_are_cancelled() {
                 for _ in 0..3 {
                     pause().await;
                 }
-                7
+                7_usize
             }) as LazyFuture<usize>
         }));
         let threads: Vec<_> = (0..5)
